@@ -1,0 +1,24 @@
+"""Fixtures shared by all tests: where the reference material lies, or why a test is skipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """``../shared``, the reference material beside the clone; tests that need it skip without it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"reference material not found: {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Path:
+    """The reference runs of the real Torch7 program on small models."""
+    return shared / "golden" / "neural_style"
