@@ -1,0 +1,1 @@
+"""Command lines: parse, call ``core``, report. Each command is one file."""

@@ -1,0 +1,108 @@
+"""``nstyle inspect``: what is in a caffemodel, and whether it is one of the known ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from caffe_loader import CaffeLayer, Caffemodel, CaffemodelError, compare_prototxt, open_caffemodel
+from caffe_loader.errors import printable
+from core.errors import NeuralStyleError
+from core.registry import Digests, ModelEntry, file_digests, identify, load_registry
+
+_HEADER = ("layer", "type", "shapes", "parameters", "offset", "bytes")
+_LEFT = 3  # columns of text, flush left; the numbers after them are flush right
+
+
+@click.command("inspect")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--proto", type=click.Path(path_type=Path), help="Compare with this prototxt as well.")
+def inspect_command(file: Path, proto: Path | None) -> None:
+    """Show the layers, shapes, sizes and checksums of the caffemodel FILE.
+
+    Offsets are those of a layer's weights in the file, or of the layer itself if it has none; bytes are
+    those of its weights.
+    """
+    try:
+        with open_caffemodel(file) as model:
+            click.echo("\n".join(_description(model)))
+            if proto is not None:
+                click.echo("\n".join(_comparison(proto, model)))
+        click.echo("\n".join(_identity(file)))
+    except (CaffemodelError, NeuralStyleError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}; check the path")
+
+
+def _fail(message: str) -> None:
+    click.echo(f"nstyle inspect: {message}", err=True)
+    sys.exit(1)
+
+
+def _description(model: Caffemodel) -> Iterable[str]:
+    field = "layers" if model.format == "V1" else "layer"
+    yield f"{printable(str(model.path))}: network '{printable(model.name)}', format {model.format} ({field})"
+    yield ""
+    rows = [_HEADER, *map(_row, model.layers)]
+    blobs = [blob for layer in model.layers for blob in layer.blobs]
+    count, nbytes = sum(blob.count for blob in blobs), sum(blob.nbytes for blob in blobs)
+    rows.append(("total", f"{len(model.layers)} layers", "", f"{count:,}", "", f"{nbytes:,}"))
+    yield from _table(rows)
+
+
+def _row(layer: CaffeLayer) -> tuple[str, ...]:
+    shapes = " + ".join("x".join(map(str, blob.shape)) or "1" for blob in layer.blobs)
+    offset = min((blob.offset for blob in layer.blobs), default=layer.offset)
+    count, nbytes = sum(blob.count for blob in layer.blobs), sum(blob.nbytes for blob in layer.blobs)
+    numbers = (f"{count:,}", f"{offset:,}", f"{nbytes:,}")
+    return (printable(layer.name), printable(layer.type), shapes, *numbers)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if index < _LEFT else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _comparison(proto: Path, model: Caffemodel) -> Iterable[str]:
+    differences = compare_prototxt(proto, model)
+    yield ""
+    yield from differences or [f"{printable(str(proto))}: agrees with the caffemodel"]
+    if differences:
+        yield "(the caffemodel is what counts, as in the original program)"
+
+
+def _identity(file: Path) -> Iterable[str]:
+    digests = file_digests(file)
+    registry = load_registry()
+    yield ""
+    yield f"size    {digests.bytes:,} bytes"
+    yield f"md5     {digests.md5}"
+    yield f"sha256  {digests.sha256}"
+    known = identify(file, registry, digests)
+    if known is not None:
+        yield f"known   {known.name}: {known.what}"
+        return
+    yield "known   no: no model of the registry has these checksums"
+    for entry in registry.values():
+        if entry.file == file.name and entry.has_checksum:
+            yield f"        {_contradiction(entry, digests)}"
+
+
+def _contradiction(entry: ModelEntry, digests: Digests) -> str:
+    """Where the file differs from the registry's file of the same name."""
+    pairs = (
+        ("size", entry.bytes, digests.bytes),
+        ("md5", entry.md5, digests.md5),
+        ("sha256", entry.sha256, digests.sha256),
+    )
+    wrong = [f"{what} {published}" for what, published, found in pairs if published not in (None, found)]
+    return f"the registry's {entry.name}, of the same file name, has {', '.join(wrong)}"

@@ -1,0 +1,189 @@
+"""Fetching a model file: mirrors in order, resuming, verified before it gets its name.
+
+While it is fetched the file is called ``FILE.part``; it is kept when the transfer is interrupted and removed
+when its content is wrong. Only a verified file is renamed to ``FILE``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import RegistryError
+from core.model_entries import ModelEntry
+from core.transfer import BrokenError, Limits, Received, RefusedError, Started, transfer
+from core.verification import RECORD_NAME, Verification, verify
+
+__all__ = [
+    "Event",
+    "Limits",
+    "MirrorFailed",
+    "Received",
+    "Report",
+    "Started",
+    "Unusable",
+    "Verifying",
+    "fetch",
+    "install",
+]
+
+
+@dataclass(frozen=True)
+class Verifying:
+    """The file ``path`` of ``total`` bytes is being read once to be verified."""
+
+    path: Path
+    total: int
+
+
+@dataclass(frozen=True)
+class MirrorFailed:
+    """``url`` is given up or, if ``retrying``, asked once more, because of ``reason``."""
+
+    url: str
+    reason: str
+    retrying: bool
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The file that is there already is not the model and will be replaced; ``reason`` names it."""
+
+    reason: str
+
+
+Event = Started | Received | Verifying | MirrorFailed | Unusable
+Report = Callable[[Event], None]
+
+
+def _ignore(event: Event) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    entry: ModelEntry
+    target: Path
+    report: Report
+    limits: Limits
+
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(f"{self.target.name}.part")
+
+
+def fetch(
+    entry: ModelEntry, directory: str | Path, report: Report = _ignore, limits: Limits | None = None
+) -> Path:
+    """Return the verified file of ``entry`` in ``directory``, fetched if it is not there already.
+
+    report: called with what happens, for progress and notices.  limits: time-outs and retries.
+    A file without published checksum is never resumed, since a mixture of two files would go unnoticed.
+    Raises RegistryError if no mirror has it, saying what each of them answered and how to place it by hand,
+    or if the disk is too small or cannot be written. KeyboardInterrupt passes; the partial file stays.
+    """
+    job = _Job(entry, Path(directory) / entry.file, report, limits or Limits())
+    failures = []
+    try:
+        if job.target.exists():
+            present = _verify(entry, job.target, job.target.parent, report)
+            if present.passed:
+                return job.target
+            report(Unusable(present.message))
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        for url in entry.urls:
+            failure = _fetch_from(url, job)
+            if failure is None:
+                return job.target
+            failures.append(f"{url}: {failure}")
+    except OSError as error:
+        place = error.filename or job.part
+        raise RegistryError(f"{place}: {error.strerror or error}; what was received is kept") from error
+    raise RegistryError(_given_up(job, failures))
+
+
+def install(entry: ModelEntry, source: str | Path, directory: str | Path, report: Report = _ignore) -> Path:
+    """Verify ``source`` as the file of ``entry`` and place it in ``directory``.
+
+    It is hard-linked if the file system can, else copied; returns its new path.
+    Raises RegistryError if it is not that model, OSError if it cannot be read or placed.
+    """
+    source, target = Path(source).resolve(), Path(directory) / entry.file
+    verification = _verify(entry, source, target.parent, report)
+    if not verification.passed:
+        raise RegistryError(verification.message)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        _link_or_copy(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _fetch_from(url: str, job: _Job) -> str | None:
+    """Fetch from one mirror; return None, or why it failed."""
+    resumed = job.part.exists()
+    failure = _fetch_once(url, job)
+    if failure is not None and resumed and not job.part.exists():
+        # What was continued was another file's beginning, and is removed: once more, from zero.
+        job.report(MirrorFailed(url, failure, retrying=True))
+        failure = _fetch_once(url, job)
+    if failure is not None:
+        job.report(MirrorFailed(url, failure, retrying=False))
+    return failure
+
+
+def _fetch_once(url: str, job: _Job) -> str | None:
+    try:
+        _transfer_with_retries(url, job)
+    except RefusedError as refusal:
+        return str(refusal)
+    verification = _verify(job.entry, job.part, job.target.parent, job.report)
+    if verification.passed:
+        job.part.replace(job.target)
+        return None
+    job.part.unlink()
+    return f"sent a file that {verification.message.removeprefix(f'{job.part}: ')}"
+
+
+def _transfer_with_retries(url: str, job: _Job) -> None:
+    for attempt in range(1, job.limits.attempts + 1):
+        if not job.entry.has_checksum:
+            job.part.unlink(missing_ok=True)
+        try:
+            return transfer(url, job.part, job.entry.bytes, job.limits, job.report)
+        except BrokenError as failure:
+            if attempt == job.limits.attempts:
+                raise RefusedError(f"{failure} (asked {attempt} times)") from failure
+            job.report(MirrorFailed(url, str(failure), retrying=True))
+            time.sleep(job.limits.pause_seconds * 2 ** (attempt - 1))
+    return None
+
+
+def _verify(entry: ModelEntry, path: Path, directory: Path, report: Report) -> Verification:
+    report(Verifying(path, path.stat().st_size if path.exists() else 0))
+    return verify(entry, path, lambda count: report(Received(count)), record=directory / RECORD_NAME)
+
+
+def _given_up(job: _Job, failures: list[str]) -> str:
+    entry = job.entry
+    if not entry.urls:
+        return f"{entry.name}: is part of the clone, get it back: git checkout -- vgg_models/{entry.file}"
+    kept = "; the part received is kept, run again to continue" if job.part.exists() else ""
+    return (
+        f"{entry.name} could not be fetched: {'; '.join(failures)}{kept}; or look for {entry.file} by hand, "
+        f"see {entry.page}, and place it with: nstyle models add FILE"
+    )
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)

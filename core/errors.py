@@ -1,0 +1,40 @@
+"""The project's errors: each is one line for the person at the terminal.
+
+    NeuralStyleError        the family the command line catches
+    |-- SettingsError       a flag, a YAML key or a combination of them
+    |-- ImageError          a picture that cannot be read or written
+    |-- NetworkError        a model that cannot carry the requested losses
+    |-- RegistryError       a model file that cannot be found, fetched or verified
+    |-- DeviceError         a device or a splitting of the network over devices
+    `-- DivergenceError     a loss that became NaN or infinite
+
+A message names the file or flag, says what is wrong and what to do.
+"""
+
+
+class NeuralStyleError(Exception):
+    """Anything a user can mend; the message is complete without a traceback."""
+
+
+class SettingsError(NeuralStyleError):
+    """A flag or YAML key has an unknown name, a wrong type or an impossible value."""
+
+
+class ImageError(NeuralStyleError):
+    """A picture cannot be read, understood or written."""
+
+
+class NetworkError(NeuralStyleError):
+    """The model has no such layers, or cannot be run on this picture."""
+
+
+class RegistryError(NeuralStyleError):
+    """A model is unknown, could not be fetched, or is not the file it should be."""
+
+
+class DeviceError(NeuralStyleError):
+    """A device is absent, or the network cannot be divided as asked."""
+
+
+class DivergenceError(NeuralStyleError):
+    """A loss is NaN or infinite; the picture before it is kept."""

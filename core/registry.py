@@ -1,0 +1,127 @@
+"""The known model files: the registry in vgg_models/, and where a file named by a user is.
+
+Old scripts say ``models/X.caffemodel``; such a path is looked up in vgg_models/ under its base name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from core.checksums import Digests, file_digests
+from core.errors import RegistryError
+from core.model_entries import ModelEntry, read_entries
+from core.verification import Verification, describe_wrong_file, verify
+
+__all__ = [
+    "MODELS_DIR",
+    "Digests",
+    "ModelEntry",
+    "Verification",
+    "describe_wrong_file",
+    "file_digests",
+    "find_model_file",
+    "find_proto_file",
+    "identify",
+    "load_registry",
+    "recognise",
+    "verify",
+]
+
+MODELS_DIR = Path(__file__).resolve().parent.parent / "vgg_models"
+
+
+def load_registry(path: str | Path | None = None) -> dict[str, ModelEntry]:
+    """Read and check a registry file, by default vgg_models/registry.yaml; the order is the file's.
+
+    Raises RegistryError naming file, entry and key if it is unreadable or not as it should be.
+    """
+    return read_entries(MODELS_DIR / "registry.yaml" if path is None else Path(path))
+
+
+def identify(
+    path: str | Path, registry: Mapping[str, ModelEntry] | None = None, digests: Digests | None = None
+) -> ModelEntry | None:
+    """Return the registry's entry whose size and checksums the file ``path`` has, else None.
+
+    digests: the file's own, if known; otherwise it is read once, unless its size rules out all entries.
+    Raises OSError if the file cannot be read, RegistryError if the registry cannot.
+    """
+    entries = (load_registry() if registry is None else registry).values()
+    size = Path(path).stat().st_size if digests is None else digests.bytes
+    candidates = [entry for entry in entries if entry.has_checksum and entry.bytes in (None, size)]
+    if not candidates:
+        return None
+    found = file_digests(path) if digests is None else digests
+    return next((entry for entry in candidates if entry.matches(found)), None)
+
+
+def recognise(path: str | Path, progress: Callable[[int], None] | None = None) -> ModelEntry:
+    """Return the entry of the model file ``path``: by its checksums, or by its name if none were published.
+
+    progress: called with the number of bytes of each portion read.
+    Raises RegistryError saying what the file is if it is no known model; OSError if it cannot be read.
+    """
+    wrong = describe_wrong_file(path)
+    if wrong is not None:
+        raise RegistryError(wrong)
+    registry, digests = load_registry(), file_digests(path, progress)
+    named = next((entry for entry in registry.values() if entry.file == Path(path).name), None)
+    if named is not None and not named.has_checksum:
+        return named
+    found = identify(path, registry, digests)
+    if found is not None:
+        return found
+    if named is not None:
+        raise RegistryError(verify(named, path).message)
+    raise RegistryError(
+        f"{path}: is none of the registered models ({', '.join(registry)}), its sha256 is {digests.sha256}; "
+        f"a model of your own needs no registration: -model_file {path}"
+    )
+
+
+def find_model_file(path: str) -> Path:
+    """Return the model file meant by ``path``: itself, or the file of the same base name in vgg_models/.
+
+    Raises RegistryError saying how to get it if there is neither.
+    """
+    found = _find(path)
+    if found is not None:
+        return found
+    registry = load_registry()
+    entry = next((entry for entry in registry.values() if entry.file == Path(path).name), None)
+    if entry is None:
+        known = ", ".join(sorted(entry.file for entry in registry.values()))
+        raise RegistryError(
+            f"{path}: no such model file, nor one of that name in {MODELS_DIR}; known are {known}"
+        )
+    raise RegistryError(
+        f"{path}: no such model file, nor one of that name in {MODELS_DIR}; {_how_to_get(entry)}"
+    )
+
+
+def find_proto_file(path: str) -> Path | None:
+    """Return the description meant by ``path``, found as by ``find_model_file``; None, as it is optional."""
+    return _find(path)
+
+
+def _find(path: str) -> Path | None:
+    for candidate in (Path(path), MODELS_DIR / Path(path).name):
+        with suppress(OSError):  # a folder that may not be searched: the file is not found there
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def _how_to_get(entry: ModelEntry) -> str:
+    if not entry.urls:
+        return f"it is part of the clone: git checkout -- vgg_models/{entry.file}"
+    make = " (or: make models)" if entry.name == "vgg19" else ""
+    size = "" if entry.bytes is None else f", {entry.bytes:,} bytes"
+    part = MODELS_DIR / f"{entry.file}.part"
+    begun = f", {part.stat().st_size:,} bytes of it are there already" if part.is_file() else ""
+    return (
+        f"get it with: nstyle models fetch {entry.name}{make}{size}{begun}; "
+        f"or take your own copy: nstyle models add FILE; its addresses are in vgg_models/registry.yaml"
+    )

@@ -1,0 +1,196 @@
+"""One HTTP request that begins or continues a partial file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.checksums import HEAD_BYTES, foreign_content
+from core.errors import RegistryError
+
+if TYPE_CHECKING:  # requests takes a quarter of a second to import; it is, inside the functions that use it
+    import requests
+
+_CHUNK_BYTES = 1 << 16
+_SPARE_BYTES = 1 << 20  # left free on the disk
+_PASSING_STATUS = frozenset((429, 500, 502, 503, 504))
+
+
+class RefusedError(Exception):
+    """This address has nothing usable now: asking again will not help."""
+
+
+class BrokenError(Exception):
+    """The transfer came apart or the server is busy: asking again may help."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait: seconds for a connection and for the next bytes, attempts per address, pause between.
+
+    The pause doubles with each attempt.
+    """
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    attempts: int = 4
+    pause_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """``url`` answers; ``done`` of ``total`` bytes are there already (total None: not told)."""
+
+    url: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Received:
+    """``count`` more bytes were received, or, after ``Verifying``, checked."""
+
+    count: int
+
+
+def transfer(
+    url: str, part: Path, size: int | None, limits: Limits, report: Callable[[Started | Received], None]
+) -> None:
+    """Complete ``part`` from ``url``, continuing behind the bytes it has.
+
+    size: the whole file's in bytes, if known.  report: called when the server answers and for each portion.
+    A server that ignores the wish to continue sends all, and the file begins anew.
+    Raises RefusedError or BrokenError, with what was received before kept; RegistryError if the disk is too
+    small; OSError if the file cannot be written.
+    """
+    import requests
+
+    start = part.stat().st_size if part.exists() else 0
+    if size is not None and start >= size:
+        if start == size:
+            return
+        part.unlink()
+        start = 0
+    headers = {"Accept-Encoding": "identity", "User-Agent": "neural-style-exact"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    timeouts = (limits.connect_seconds, limits.read_seconds)
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
+            if not _is_whole_already(response, start):
+                _receive(response, url, part, _placed(response, part, start, size), size, report)
+    except requests.exceptions.RequestException as error:
+        raise _translated(error, limits) from error
+
+
+def _is_whole_already(response: requests.Response, start: int) -> bool:
+    whole = response.headers.get("Content-Range", "") == f"bytes */{start}"
+    return response.status_code == 416 and start > 0 and whole
+
+
+def _placed(response: requests.Response, part: Path, start: int, size: int | None) -> tuple[int, int | None]:
+    """Return the offset at which the answer belongs and the size of the whole file as the server tells it."""
+    status = f"HTTP {response.status_code} {response.reason}".rstrip()
+    if response.status_code in _PASSING_STATUS:
+        raise BrokenError(status)
+    if response.status_code == 200:
+        encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if length.isdecimal() and not encoded else None
+    if response.status_code not in (206, 416) or not start:
+        raise RefusedError(status)
+    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    total = int(told[2]) if told and told[2] != "*" else size
+    if told is None or int(told[1]) != start:
+        part.unlink()
+        raise BrokenError(f"cannot continue at byte {start:,} ({status}), beginning anew")
+    return start, total
+
+
+def _receive(
+    response: requests.Response,
+    url: str,
+    part: Path,
+    placed: tuple[int, int | None],
+    size: int | None,
+    report: Callable[[Started | Received], None],
+) -> None:
+    offset, told = placed
+    portions = response.iter_content(_CHUNK_BYTES)
+    head = _head(portions)
+    if offset == 0 and (foreign := foreign_content(head[:HEAD_BYTES])):
+        raise RefusedError(f"sent what {foreign.partition(';')[0]}")
+    if None not in (size, told) and told != size:
+        raise RefusedError(f"has a file of {told:,} bytes, not of {size:,}")
+    total = told if size is None else size
+    _require_space(part, total)
+    report(Started(url, offset, total))
+    done = offset
+    with part.open("ab" if offset else "wb") as stream:
+        for portion in _chained(head, portions):
+            done += len(portion)
+            if total is not None and done > total:
+                raise RefusedError(f"sends more than {total:,} bytes")
+            stream.write(portion)
+            report(Received(len(portion)))
+    if total is not None and done < total:
+        raise BrokenError(f"ended after {done:,} of {total:,} bytes")
+
+
+def _head(portions: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < HEAD_BYTES and (portion := next(portions, b"")):
+        head += portion
+    return head
+
+
+def _chained(head: bytes, portions: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from portions
+
+
+def _require_space(part: Path, total: int | None) -> None:
+    if total is None:
+        return
+    present = part.stat().st_size if part.exists() else 0
+    needed = total - present + _SPARE_BYTES
+    free = shutil.disk_usage(part.parent).free
+    if free < needed:
+        raise RegistryError(f"{part.parent}: needs {needed:,} bytes, but only {free:,} are free; make room")
+
+
+def _translated(error: requests.exceptions.RequestException, limits: Limits) -> RefusedError | BrokenError:
+    """Say in a few words what ``error`` means, and whether to ask again."""
+    import requests
+    import urllib3
+
+    cause = error.args[0] if error.args else None
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return BrokenError("closed the connection before the end")
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return RefusedError(f"no connection within {limits.connect_seconds:g} s")
+    if isinstance(error, requests.exceptions.ReadTimeout) or isinstance(
+        cause, urllib3.exceptions.ReadTimeoutError
+    ):
+        return RefusedError(f"stalled: sent nothing for {limits.read_seconds:g} s")
+    if isinstance(error, requests.exceptions.SSLError):
+        return RefusedError("its certificate is not trusted")
+    if isinstance(cause, urllib3.exceptions.ProtocolError):
+        return BrokenError("closed the connection without an answer")
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return RefusedError(f"cannot be reached ({_system_reason(error)})")
+    return RefusedError(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _system_reason(error: BaseException) -> str:
+    """The operating system's words behind a chain of wrapped errors, such as "Connection refused"."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

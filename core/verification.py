@@ -1,0 +1,164 @@
+"""Whether a file is the model it should be, and what it is otherwise.
+
+What was published is in the registry. A sha256 nobody published is not invented: the first time a file
+passes, its own is written to ``verified.json`` beside it, and later files must have the same.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.checksums import Digests, file_digests, foreign_content, read_head
+from core.errors import RegistryError
+from core.model_entries import ModelEntry
+
+RECORD_NAME = "verified.json"
+
+Status = Literal[
+    "ok",
+    "unchecked",
+    "missing",
+    "foreign",
+    "truncated",
+    "wrong size",
+    "wrong layers",
+    "wrong md5",
+    "wrong sha256",
+]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of ``verify``: ``message`` is one sentence that begins with the path.
+
+    status: ``ok``; ``unchecked`` if nothing was ever published to check against; otherwise what is wrong.
+    digests: the file's own, None if it was not worth reading.
+    """
+
+    status: Status
+    message: str
+    digests: Digests | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file may be used as this model."""
+        return self.status in ("ok", "unchecked")
+
+
+def verify(
+    entry: ModelEntry,
+    path: str | Path,
+    progress: Callable[[int], None] | None = None,
+    record: Path | None = None,
+) -> Verification:
+    """Compare the file ``path`` with everything known about ``entry``; it is read at most once.
+
+    progress: called with the number of bytes of each portion read.
+    record: the ``verified.json`` to compare with and add to where no sha256 was published; None for neither.
+    Raises OSError if an existing file cannot be read, RegistryError if ``record`` is damaged.
+    """
+    path = Path(path)
+    doubt = _first_doubt(path, entry)
+    if doubt is not None:
+        return Verification(doubt[0], f"{path}: {doubt[1]}")
+    digests = file_digests(path, progress)
+    if entry.md5 not in (None, digests.md5):
+        return Verification("wrong md5", f"{path}: {_damaged(entry, 'md5', digests.md5, entry.md5)}", digests)
+    sha256 = entry.sha256 or (_recorded(record, entry) if record else None)
+    if sha256 not in (None, digests.sha256):
+        origin = "" if entry.sha256 else f", that of the file first verified here (see {record})"
+        message = f"{path}: {_damaged(entry, 'sha256', digests.sha256, sha256)}{origin}"
+        return Verification("wrong sha256", message, digests)
+    if record is not None and entry.sha256 is None:
+        _add_to_record(record, entry, digests)
+    return _passed(entry, path, digests)
+
+
+def describe_wrong_file(path: str | Path, entry: ModelEntry | None = None) -> str | None:
+    """Say in one sentence what is visibly wrong with ``path`` as a model file; None if nothing is.
+
+    Looks at size and first bytes only, so it is quick. entry: what the file should be, if known.
+    Raises OSError if an existing file cannot be read.
+    """
+    doubt = _first_doubt(Path(path), entry)
+    return None if doubt is None else f"{path}: {doubt[1]}"
+
+
+def _first_doubt(path: Path, entry: ModelEntry | None) -> tuple[Status, str] | None:
+    if not path.is_file():
+        return "missing", "no such file"
+    foreign = foreign_content(read_head(path))
+    if foreign is not None:
+        return "foreign", foreign
+    if entry is None:
+        return None
+    size = path.stat().st_size
+    if entry.bytes is not None and size != entry.bytes:
+        return _wrong_size(entry, size, entry.bytes)
+    if not entry.has_checksum and (absent := _absent_layers(entry, path)):
+        return "wrong layers", f"does not contain the layer {absent[0]} of {entry.name}"
+    return None
+
+
+def _wrong_size(entry: ModelEntry, size: int, wanted: int) -> tuple[Status, str]:
+    sizes = f"{size:,} bytes instead of {wanted:,}"
+    if size < wanted:
+        return "truncated", f"is truncated to {100 * size / wanted:.1f} % of {entry.name}: {sizes}"
+    return "wrong size", f"is not {entry.name}: {sizes}"
+
+
+def _absent_layers(entry: ModelEntry, path: Path) -> list[str]:
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return [name for name in entry.content_layers + entry.style_layers if content.find(name.encode()) < 0]
+
+
+def _damaged(entry: ModelEntry, kind: str, found: str, wanted: str | None) -> str:
+    return f"is damaged or not {entry.name}: its {kind} is {found} instead of {wanted}"
+
+
+def _passed(entry: ModelEntry, path: Path, digests: Digests) -> Verification:
+    known = [kind for kind in ("md5", "sha256") if getattr(entry, kind)]
+    size = f"{digests.bytes:,} bytes"
+    if known:
+        return Verification(
+            "ok", f"{path}: is {entry.name}, {size}, {' and '.join(known)} as published", digests
+        )
+    found = f"no checksum was published, its sha256 is {digests.sha256}"
+    if entry.bytes is not None:
+        return Verification("ok", f"{path}: has the size of {entry.name}, {size}; {found}", digests)
+    return Verification("unchecked", f"{path}: has the layers of {entry.name}, {size}; {found}", digests)
+
+
+def _recorded(record: Path, entry: ModelEntry) -> str | None:
+    values = _read_record(record).get(entry.file)
+    return values.get("sha256") if isinstance(values, dict) else None
+
+
+def _add_to_record(record: Path, entry: ModelEntry, digests: Digests) -> None:
+    values = _read_record(record)
+    if entry.file in values:
+        return
+    values[entry.file] = {"bytes": digests.bytes, "md5": digests.md5, "sha256": digests.sha256}
+    temporary = record.with_name(f"{record.stem}.{os.getpid()}.json")
+    with suppress(OSError):  # a folder that cannot be written only means that nothing is remembered
+        temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(record)
+
+
+def _read_record(record: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(record.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise RegistryError(f"{record}: not valid JSON ({error}); delete it, it is written anew") from error
+    if not isinstance(values, dict):
+        raise RegistryError(f"{record}: not a table of files; delete it, it is written anew")
+    return values
