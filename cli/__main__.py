@@ -1,0 +1,43 @@
+"""``nstyle``: everything beside the drop-in itself, one subcommand a file, imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "inspect": ("cli.inspect:inspect_command", "Show the layers of a caffemodel."),
+    "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
+    "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
+}
+
+
+class LazyGroup(click.Group):
+    """Subcommands by the table above."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the one command that is wanted."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List names and sentences without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup)
+def main() -> None:
+    """Tools around neural_style: model files and proofs of exactness."""
+
+
+if __name__ == "__main__":
+    main()

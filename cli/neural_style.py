@@ -1,0 +1,102 @@
+"""``neural_style``: the drop-in for ``th neural_style.lua``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cli.lua_flags import CommandLine, parse, usage
+from core.errors import NeuralStyleError
+from core.settings import Settings
+from core.settings_text import FIELDS, read_yaml
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, 1 for an error, 130 or 143 when interrupted."""
+    try:
+        return _command(sys.argv[1:] if arguments is None else arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; no noise at exit
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        print(f"neural_style: {error}", file=sys.stderr)
+        return 1
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    from caffe_loader.errors import CaffemodelError
+
+    return isinstance(error, NeuralStyleError | CaffemodelError)
+
+
+def _command(words: Sequence[str]) -> int:
+    line = parse(words)
+    if line.help:
+        print(usage("neural_style"))
+        return 0
+    settings = settings_of(line)
+    settings.validate()
+    _check_outputs(settings, line)
+    return _start(settings, line)
+
+
+def settings_of(line: CommandLine) -> Settings:
+    """The config file's settings with the command line's over them. Raises: SettingsError."""
+    base = read_yaml(line.program["config"]) if "config" in line.program else Settings()
+    return base.replace(**line.settings)
+
+
+def _check_outputs(settings: Settings, line: CommandLine) -> None:
+    """Whatever cannot be written is said before any work."""
+    from cli.run_files import check_folder
+    from core.images import check_writable
+
+    check_writable(settings.output_image)
+    for flag in ("trace_file", "plot_losses", "save_config"):
+        if flag in line.program:
+            check_folder(flag, line.program[flag])
+
+
+def _start(settings: Settings, line: CommandLine) -> int:
+    from cli.run import notice, run
+    from cli.run_files import save_config
+    from core.devices import choose
+    from core.memory import plan
+
+    for sentence in (*settings.notices(), *_differences_to_prototxt(settings)):
+        notice(sentence)
+    placement = choose(settings)
+    for sentence in placement.notices:
+        notice(sentence)
+    planned = plan(settings, placement)
+    if "save_config" in line.program:
+        save_config(line.program["save_config"], settings)
+    if line.dry_run:
+        print("\n".join(planned.lines()))
+        return 0
+    planned.check()
+    return run(settings, placement, line.program.get("trace_file", ""), line.program.get("plot_losses", ""))
+
+
+def _differences_to_prototxt(settings: Settings) -> list[str]:
+    """Kept: the binary file alone decides. A prototxt is read only to say where it disagrees."""
+    from caffe_loader import compare_prototxt, open_caffemodel
+    from core.registry import find_model_file, find_proto_file
+
+    named = settings.proto_file != FIELDS["proto_file"].default
+    if not named and settings.model_file != FIELDS["model_file"].default:
+        return []
+    path = find_proto_file(settings.proto_file)
+    if path is None:
+        return [f"-proto_file {settings.proto_file}: not found, and not needed"] if named else []
+    with open_caffemodel(find_model_file(settings.model_file)) as model:
+        return [f"{sentence} (the caffemodel is used)" for sentence in compare_prototxt(path, model)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

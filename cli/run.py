@@ -1,0 +1,161 @@
+"""One run at the terminal: log on stdout, pictures on disk, progress and notices on stderr."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tqdm import tqdm
+
+from cli.report import is_due, log_lines
+from cli.run_files import Trace, loss_names, plot_losses
+from core.devices import Placement
+from core.errors import DivergenceError
+from core.events import Evaluation, Event
+from core.images import save_image
+from core.settings import Settings
+from core.stylize import output_image, stylize
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or a request to terminate; ``status`` is the shell's exit code for the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+def notice(sentence: str) -> None:
+    """Tell the person at the terminal something that is not part of the original's log."""
+    print(f"neural_style: {sentence}", file=sys.stderr, flush=True)
+
+
+def run(settings: Settings, placement: Placement, trace_file: str = "", plot_file: str = "") -> int:
+    """Stylise, print and save as the original does; returns the exit status.
+
+    Raises: NeuralStyleError or CaffemodelError. On a loss that is no longer finite, and when interrupted,
+    the last good picture is saved first.
+    """
+    session = Session(settings, trace_file, plot_file)
+    try:
+        with _signals_raise(), _warnings_as_notices():
+            session.follow(stylize(settings, placement))
+    except Interrupted as interruption:
+        session.keep_last(f"interrupted ({interruption})")
+        return interruption.status
+    finally:
+        session.close()
+    return 0
+
+
+class Session:
+    """What has to be remembered between the events of a run."""
+
+    def __init__(self, settings: Settings, trace_file: str, plot_file: str) -> None:
+        self._settings = settings
+        self._trace = Trace(trace_file) if trace_file else None
+        self._plot_file = plot_file
+        self._last: Evaluation | None = None
+        self._names: list[str] = []
+        self._losses: list[list[float]] = []
+        self._bar = tqdm(
+            total=math.ceil(settings.num_iterations), unit="it", disable=not sys.stderr.isatty(), leave=False
+        )
+
+    def follow(self, events: Iterable[Event]) -> None:
+        """Consume all events; prints before it saves, as the original does."""
+        for event in events:
+            if isinstance(event, Evaluation):
+                self._check_finite(event)
+                self._record(event)
+            self._print(log_lines(event, self._settings))
+            if isinstance(event, Evaluation):
+                self._save_if_due(event)
+        if self._last is None or self._last.number != self._settings.num_iterations:
+            notice("no evaluation has the number of -num_iterations, so no final image is written")
+
+    def keep_last(self, why: str) -> None:
+        """Save the last finite picture as the result, if there is one."""
+        path = self._settings.output_image
+        if self._last is None:
+            notice(f"{why} before the first evaluation; nothing is written")
+            return
+        save_image(path, output_image(self._settings, self._last))
+        notice(f"{why}; evaluation {self._last.number} is saved as {path}")
+
+    def close(self) -> None:
+        """End bar and trace, draw the plot of what was evaluated."""
+        self._bar.close()
+        if self._trace:
+            self._trace.close()
+        if self._plot_file and self._losses:
+            plot_losses(self._plot_file, self._settings, self._losses, self._names)
+
+    def _check_finite(self, evaluation: Evaluation) -> None:
+        if math.isfinite(evaluation.total):
+            return
+        self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
+        raise DivergenceError(
+            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. L-BFGS takes fixed "
+            "steps and can overshoot; try -optimizer adam, a lower -learning_rate, or smaller weights"
+        )
+
+    def _record(self, evaluation: Evaluation) -> None:
+        self._last = evaluation
+        if self._trace:
+            self._trace.add(evaluation)
+        if self._plot_file:
+            self._names = self._names or loss_names(evaluation, "", "total")[1:]
+            losses = [*evaluation.content_losses, *evaluation.style_losses, evaluation.total]
+            self._losses.append(losses)
+        self._bar.update(1)
+
+    def _print(self, lines: Iterator[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        if text:
+            with self._bar.external_write_mode(file=sys.stdout):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+
+    def _save_if_due(self, evaluation: Evaluation) -> None:
+        settings, number = self._settings, evaluation.number
+        if number == settings.num_iterations:
+            save_image(settings.output_image, output_image(settings, evaluation))
+        elif is_due(number, settings.save_iter):
+            save_image(numbered(settings.output_image, number), output_image(settings, evaluation))
+
+
+def numbered(path: str, number: int) -> str:
+    """The name of an intermediate image: ``out.png`` becomes ``./out_100.png``."""
+    target = Path(path)
+    return f"{target.parent}/{target.stem}_{number}{target.suffix}"
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into :class:`Interrupted` for the length of the block."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _warnings_as_notices() -> Iterator[None]:
+    """What ``core`` warns of (a picture that the original would garble) is said once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", UserWarning)
+        warnings.showwarning = lambda message, *_: notice(str(message))
+        yield

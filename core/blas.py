@@ -1,0 +1,244 @@
+"""SciPy's OpenBLAS, called one thread at a time, the way Torch7 called it.
+
+The routines are reached as C function pointers (the capsules of ``scipy.linalg.cython_blas``): the bits
+are those of ``scipy.linalg.blas``, but ctypes releases the interpreter lock, so that several threads may
+each run a product of their own.
+
+Which columns a product is cut at decides its last bits. The rules below were measured on OpenBLAS's
+Haswell kernel (tests/test_blas.py holds them over random shapes):
+
+* columns of the (column-major) result may be cut at multiples of 12, the width of a packed panel;
+* rows may be cut at multiples of 640, two blocks of the kernel's 320, as long as the last piece keeps at
+  least 640 rows, and only where the number of columns leaves a remainder of 0 or 4 when divided by 12.
+
+On any other kernel nothing is cut, so the number of threads never changes a picture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+Float32 = NDArray[np.float32]
+
+COLUMN_CUT = 12
+ROW_CUT = 640
+REFERENCE_KERNELS = ("Haswell", "Zen")  # the two give equal bits; the goldens were made with the first
+
+
+class BlasBuild(NamedTuple):
+    """Which BLAS SciPy brought: library ('openblas', ...), version, and the kernel it picked."""
+
+    library: str
+    version: str
+    kernel: str
+
+    @property
+    def matches_reference(self) -> bool:
+        """Whether products have the bits of the reference runs."""
+        return self.library == "openblas" and self.kernel in REFERENCE_KERNELS
+
+
+def _prefer_reference_kernel() -> None:
+    """Ask OpenBLAS for its Haswell kernel before it is loaded, where the processor has AVX2 and FMA.
+
+    OpenBLAS would otherwise pick a kernel for the newest instruction set it finds, with other bits.
+    A value set by the user wins.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    if "scipy.linalg" in sys.modules or not cpuinfo.is_file():
+        return
+    flags = cpuinfo.read_text(errors="replace").split("flags", 1)[-1].split("\n", 1)[0].split()
+    if "avx2" in flags and "fma" in flags:
+        os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+_prefer_reference_kernel()
+from scipy.linalg import cython_blas  # noqa: E402  (after the kernel has been chosen)
+
+
+@cache
+def blas_build() -> BlasBuild:
+    """The BLAS behind :func:`sgemm`."""
+    for library in _scipy_blas().info():
+        return BlasBuild(
+            str(library["internal_api"]),
+            str(library["version"]),
+            str(library.get("architecture", "unknown")),
+        )
+    return BlasBuild("unknown", "unknown", "unknown")
+
+
+def _scipy_blas() -> ThreadpoolController:
+    """SciPy's own BLAS; NumPy's, another copy, only where both share one library."""
+    controller = ThreadpoolController()
+    blas = controller.select(user_api="blas")
+    of_scipy = [library["filepath"] for library in blas.info() if "scipy.libs" in library["filepath"]]
+    return controller.select(filepath=of_scipy) if of_scipy else blas
+
+
+def single_threaded_blas() -> None:
+    """Give every BLAS call of this process one thread (two split a product differently)."""
+    _scipy_blas().limit(limits=1)
+
+
+def _routine(name: str, result: Any, arguments: int) -> Callable[..., Any]:
+    capsules: dict[str, object] = dict(cython_blas.__pyx_capi__)
+    capsule = capsules[name]
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    address = get_pointer(capsule, get_name(capsule))
+    assert address is not None
+    return ctypes.CFUNCTYPE(result, *[ctypes.c_void_p] * arguments)(address)
+
+
+_sgemm = _routine("sgemm", None, 13)
+_sgemv = _routine("sgemv", None, 11)
+_saxpy = _routine("saxpy", None, 6)
+_sdot = _routine("sdot", ctypes.c_float, 5)
+
+
+def _int(value: int) -> Any:
+    return ctypes.byref(ctypes.c_int(value))
+
+
+def _float(value: float) -> Any:
+    return ctypes.byref(ctypes.c_float(value))
+
+
+class Matrix(NamedTuple):
+    """A column-major float32 matrix somewhere in an array: first element's address and column distance."""
+
+    address: int
+    leading: int
+
+    @classmethod
+    def of(cls, array: Float32) -> Matrix:
+        """A C-contiguous 2-D array, read as its column-major transpose."""
+        assert array.dtype == np.float32 and array.flags.c_contiguous
+        return cls(array.ctypes.data, array.shape[-1])
+
+    def row(self, index: int) -> Matrix:
+        """The same matrix without its first ``index`` rows."""
+        return Matrix(self.address + 4 * index, self.leading)
+
+    def column(self, index: int) -> Matrix:
+        """The same matrix without its first ``index`` columns."""
+        return Matrix(self.address + 4 * index * self.leading, self.leading)
+
+
+def sgemm(ta: bytes, tb: bytes, m: int, n: int, k: int, a: Matrix, b: Matrix, beta: float, c: Matrix) -> None:
+    """``C = op(A) op(B) + beta C`` with C of m x n, column-major, on the calling thread.
+
+    The caller keeps the arrays alive. ``ta`` and ``tb`` are ``b"n"`` or ``b"t"``.
+    """
+    _sgemm(
+        ctypes.c_char_p(ta), ctypes.c_char_p(tb), _int(m), _int(n), _int(k), _float(1.0),
+        a.address, _int(a.leading), b.address, _int(b.leading), _float(beta), c.address, _int(c.leading),
+    )  # fmt: skip
+
+
+def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32) -> None:
+    """``y = M x + beta y``, or with ``M^T``, for a C-contiguous (rows, columns) matrix; y is changed."""
+    rows, columns = matrix.shape
+    trans = b"n" if transpose else b"t"  # the column-major view is already the transpose
+    _sgemv(
+        ctypes.c_char_p(trans), _int(columns), _int(rows), _float(1.0), matrix.ctypes.data, _int(columns),
+        x.ctypes.data, _int(1), _float(beta), y.ctypes.data, _int(1),
+    )  # fmt: skip
+
+
+def saxpy(alpha: float, x: Float32, y: Float32) -> None:
+    """``y += alpha x`` (fused multiply-add where the kernel has it); both contiguous; y is changed."""
+    assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
+    _saxpy(_int(x.size), _float(alpha), x.ctypes.data, _int(1), y.ctypes.data, _int(1))
+
+
+def sdot(x: Float32, y: Float32) -> float:
+    """The float32 dot product of two contiguous arrays, widened."""
+    assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
+    return float(_sdot(_int(x.size), x.ctypes.data, _int(1), y.ctypes.data, _int(1)))
+
+
+def available_cores() -> int:
+    """The processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """A fixed number of threads that run independent pieces of one operation.
+
+    Args:
+        threads: how many; 1 runs everything on the caller's thread.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+
+    def run(self, pieces: Iterable[Callable[[], None]]) -> None:
+        """Run all pieces and return when the last is done; the first error is raised."""
+        queue = deque(pieces)
+
+        def drain() -> None:
+            while (piece := _next(queue)) is not None:
+                try:
+                    piece()
+                except BaseException:
+                    queue.clear()  # after an error or Ctrl-C nobody starts another piece
+                    raise
+
+        helpers = min(self.threads, len(queue)) - 1
+        futures = [self._pool.submit(drain) for _ in range(helpers)] if self._pool else []
+        drain()
+        for future in futures:
+            future.result()
+
+
+def _next(queue: deque[Callable[[], None]]) -> Callable[[], None] | None:
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None
+
+
+_memory = threading.local()
+
+
+def scratch(shape: tuple[int, ...]) -> Float32:
+    """An uninitialised float32 array of the calling thread's own, overwritten by its next call.
+
+    Fresh memory for every block would cost more in page faults than the copying into it.
+    """
+    size = math.prod(shape)
+    buffer: Float32 | None = getattr(_memory, "buffer", None)
+    if buffer is None or buffer.size < size:
+        buffer = _memory.buffer = np.empty(size, np.float32)
+    return buffer[:size].reshape(shape)
+
+
+def cut(size: int, pieces: int, multiple: int, last: int = 1) -> list[tuple[int, int]]:
+    """Cut ``range(size)`` into up to ``pieces`` nearly equal parts at multiples of ``multiple``.
+
+    The last part keeps at least ``last`` elements. Returns (start, end) pairs in ascending order.
+    """
+    step = max(multiple, -(-size // (pieces * multiple)) * multiple)
+    starts = [start for start in range(0, size, step) if start == 0 or size - start >= last]
+    return list(zip(starts, [*starts[1:], size], strict=True))

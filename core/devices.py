@@ -1,0 +1,183 @@
+"""Where a run computes: arithmetic, devices, and the division of the network over several of them.
+
+Matches -gpu, -backend and -multigpu_strategy of neural_style.lua (07c4b82).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.arithmetic import Arithmetic
+from core.errors import DeviceError
+from core.settings import Settings
+
+NATIVE_IS_FASTER = (
+    "exact arithmetic (torch7) on the CPU: the original's picture, byte for byte. -arithmetic native is "
+    "about twice as fast; its picture drifts from the original's, as the original's own does with another "
+    "number of threads (docs/exactness.md)"
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The arithmetic of every module of the network.
+
+    kind: 'torch7' or 'native'.
+    devices: their names, in the order of the flag -gpu.
+    splits: the last module (1-based, losses included) of every chunk but the last.
+    notices: sentences for the person at the terminal.
+    """
+
+    kind: str
+    devices: tuple[str, ...]
+    arithmetics: tuple[Arithmetic, ...]
+    splits: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def arithmetic_of(self, module: int) -> Arithmetic:
+        """The arithmetic of the network's module number ``module``, counted from 1."""
+        return self.arithmetics[bisect_left(self.splits, module)]
+
+    @property
+    def first(self) -> Arithmetic:
+        """The arithmetic of the picture itself and of the optimiser."""
+        return self.arithmetics[0]
+
+    def keeps_groups(self, backend: str) -> bool:
+        """Whether grouped convolutions run: as in the original, with -backend cudnn on a GPU only."""
+        return backend == "cudnn" and self.kind == "native" and self.devices != ("cpu",)
+
+    def check_splits(self, modules: int) -> None:
+        """Raises DeviceError where the last split lies behind the network's last module."""
+        if self.splits and self.splits[-1] > modules:
+            raise DeviceError(
+                f"-multigpu_strategy: module {self.splits[-1]} does not exist, the network has {modules}"
+            )
+
+
+def split_strategy(gpus: int, strategy: Sequence[float], tv_weight: float) -> tuple[int, ...]:
+    """The module numbers that end each chunk but the last, for ``gpus`` devices.
+
+    Kept: without a strategy only two GPUs have a default, {3}, which moves up by one if there is a total
+    variation module; a user's strategy is never moved.
+
+    Raises: DeviceError: counts that do not fit, or numbers that do not ascend.
+    """
+    if gpus == 1:
+        return ()
+    if not strategy and gpus == 2:
+        return (4,) if tv_weight > 0 else (3,)
+    splits = tuple(int(number) for number in strategy)
+    if not splits:
+        raise DeviceError(f"{gpus} GPUs need -multigpu_strategy with {gpus - 1} ascending layer numbers")
+    if len(splits) != gpus - 1:
+        raise DeviceError(
+            f"-multigpu_strategy {','.join(map(str, splits))}: {gpus} GPUs need {gpus - 1} numbers"
+        )
+    if min(splits) < 1 or list(splits) != sorted(set(splits)):
+        raise DeviceError(
+            f"-multigpu_strategy {','.join(map(str, splits))}: the numbers must ascend from 1 on"
+        )
+    return splits
+
+
+def parse_gpus(flag: str) -> tuple[int, ...]:
+    """GPU numbers of the flag -gpu; none for the CPU (any negative number).
+
+    Raises: DeviceError.
+    """
+    try:
+        numbers = [int(float(part)) for part in flag.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise DeviceError(f"-gpu {flag}: should be a number (-1 for the CPU) or a comma list of GPU numbers")
+    if len(numbers) == 1 and numbers[0] < 0:
+        return ()
+    if min(numbers) < 0:
+        raise DeviceError(f"-gpu {flag}: a list of GPUs cannot hold the CPU")
+    return tuple(numbers)
+
+
+def choose(settings: Settings) -> Placement:
+    """Arithmetic and devices for a run.
+
+    Raises: DeviceError: a GPU that is not there, or a strategy that does not fit.
+    """
+    gpus = parse_gpus(settings.gpu)
+    splits = split_strategy(max(1, len(gpus)), settings.multigpu_strategy, settings.tv_weight)
+    if settings.arithmetic == "torch7":
+        notice = ("-arithmetic torch7 computes on the CPU; -gpu is not used",) if gpus else ()
+        return _torch7(settings, notice)
+    if not gpus:
+        return _on_cpu(settings, ())
+    names = _gpu_names(gpus)
+    if not names:
+        return _on_cpu(settings, (f"-gpu {settings.gpu}: PyTorch finds no GPU; running on the CPU",))
+    return native_placement(names, splits, settings.cudnn_autotune)
+
+
+def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bool = False) -> Placement:
+    """PyTorch on the named devices ('cuda:0', 'mps', 'cpu'), one chunk of the network on each."""
+    import torch
+
+    from core.native import NativeArithmetic
+
+    torch.backends.cudnn.allow_tf32 = False  # float32 throughout, as the original's cuDNN
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = autotune
+    arithmetics = tuple(NativeArithmetic(torch.device(name)) for name in names)
+    return Placement("native", tuple(names), arithmetics, splits)
+
+
+def _on_cpu(settings: Settings, notices: tuple[str, ...]) -> Placement:
+    if settings.arithmetic == "auto":
+        return _torch7(settings, (*notices, NATIVE_IS_FASTER))
+    import torch
+
+    from core.blas import available_cores
+
+    torch.set_num_threads(int(settings.threads) or available_cores())
+    placement = native_placement(["cpu"], ())
+    return Placement("native", ("cpu",), placement.arithmetics, (), notices)
+
+
+def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
+    from core.blas import REFERENCE_KERNELS, blas_build
+    from core.torch7 import Torch7Arithmetic
+
+    build = blas_build()
+    found = f"BLAS: {build.library} {build.version}, kernel {build.kernel}"
+    if not build.matches_reference:
+        found += (
+            f"; the reference runs used OpenBLAS with kernel {REFERENCE_KERNELS[0]}, so expect another "
+            "rounding and, after some iterations, a visibly different picture"
+        )
+    arithmetic = Torch7Arithmetic(int(settings.threads))
+    return Placement("torch7", ("cpu",), (arithmetic,), (), (*notices, found))
+
+
+def _gpu_names(gpus: tuple[int, ...]) -> list[str]:
+    """PyTorch's names of the GPUs; empty where there is none at all. Raises: DeviceError."""
+    import torch
+
+    if torch.cuda.is_available():
+        count, name = torch.cuda.device_count(), _cuda_name
+    elif torch.backends.mps.is_available():
+        count, name = 1, _mps_name
+    else:
+        return []
+    missing = [gpu for gpu in gpus if gpu >= count]
+    if missing:
+        raise DeviceError(f"-gpu: there is no GPU {missing[0]}; this machine has {count}, counted from 0")
+    return [name(gpu) for gpu in gpus]
+
+
+def _cuda_name(gpu: int) -> str:
+    return f"cuda:{gpu}"
+
+
+def _mps_name(gpu: int) -> str:
+    return "mps"

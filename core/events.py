@@ -1,0 +1,69 @@
+"""What a run reports, in the order of the original program; ``core`` itself prints nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ModelLoaded:
+    """The model file was read; ``messages`` are loadcaffe's own lines, "Successfully loaded ..." first."""
+
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkBuilt:
+    """Losses were inserted and the network truncated after the last of them.
+
+    ``messages`` are the lines "Replacing ..." and "Setting up ..."; ``modules`` holds one Torch7 module
+    description per layer in network order, such as ``nn.SpatialConvolution(3 -> 64, 3x3, 1,1, 1,1)``.
+    """
+
+    messages: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CapturingStyle:
+    """The targets of style image ``number`` (1-based) are about to be captured."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class OptimizationStarted:
+    """``optimizer`` is 'lbfgs' or 'adam'; the initial image is ready."""
+
+    optimizer: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of losses and gradient, before the optimiser's step.
+
+    number: 1-based count of evaluations, the ``t`` of the original.
+    x: float32 (3, H, W), B,G,R, mean subtracted, in the range of 0..256; a copy, safe to keep.
+    content_losses, style_losses: in network order, strength included.
+    total: their sum in the original's order (total variation is never part of it).
+    """
+
+    number: int
+    x: NDArray[np.float32]
+    content_losses: tuple[float, ...]
+    style_losses: tuple[float, ...]
+    total: float
+
+
+@dataclass(frozen=True)
+class OptimizationFinished:
+    """The optimiser stopped after its last evaluation; ``reached_maximum`` is false if it stopped early."""
+
+    optimizer: str
+    reached_maximum: bool
+
+
+Event = ModelLoaded | NetworkBuilt | CapturingStyle | OptimizationStarted | Evaluation | OptimizationFinished

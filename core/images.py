@@ -1,0 +1,210 @@
+"""Pictures between files and the network.
+
+| stage       | dtype   | shape     | channels | range                              |
+|-------------|---------|-----------|----------|------------------------------------|
+| file        | uint8/16| H, W, C   | any      | 0..255 or 0..65535                 |
+| load_image  | float64 | (3, H, W) | R, G, B  | 0..1                               |
+| preprocess  | float32 | (3, H, W) | B, G, R  | 0..256 minus the channel's mean    |
+| deprocess   | float64 | (3, H, W) | R, G, B  | about 0..1, not clamped            |
+| save_image  | uint8   | H, W, 3   | R, G, B  | clamped, times 255, truncated      |
+
+Matches ``image.load``, ``image.save`` (torch/image 5aa1881) and preprocess, deprocess, original_colors of
+neural_style.lua (07c4b82), bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
+
+from core.errors import ImageError
+
+Image = NDArray[np.float64]
+MEANS_BGR = np.array([103.939, 116.779, 123.68]).reshape(3, 1, 1)
+SAVERS = {"png": "PNG", "jpg": "JPEG", "ppm": "PPM"}
+EXTENSIONS = ("jpg", "JPG", "jpeg", "JPEG", "png", "PNG", "ppm", "PPM")
+_SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"} | dict.fromkeys(
+    (b"P2", b"P5", b"P3", b"P6"), "PPM"
+)
+
+
+def load_image(path: str | os.PathLike[str]) -> Image:
+    """Read a JPEG, PNG, PPM or PGM file, told apart by content, not by name.
+
+    Gray becomes three equal channels; alpha is dropped, not composited; EXIF orientation, gamma and colour
+    profiles are ignored, as in the original. Returns float64 (3, H, W), R,G,B, 0..1.
+
+    Warns (UserWarning): where the original would have garbled the picture.
+    Raises: ImageError.
+    """
+    file_format, depth = check_readable(path)
+    try:
+        pixels = _read_png16(path) if depth == 16 else _read_8bit(path, file_format)
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+        raise ImageError(f"{os.fspath(path)}: damaged or incomplete {file_format}: {error}") from None
+    # Kept: the reciprocal is rounded first; dividing by 255 differs in the last bit.
+    values = pixels.astype(np.float64) * (1 / (65535 if depth == 16 else 255))
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def check_readable(path: str | os.PathLike[str]) -> tuple[str, int]:
+    """The file's format (JPEG, PNG or PPM) and bits per channel, from its first bytes.
+
+    Raises: ImageError: missing, not readable, or of another kind.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(32)
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read: {error.strerror}") from None
+    for signature, file_format in _SIGNATURES.items():
+        if head.startswith(signature):
+            return file_format, (16 if file_format == "PNG" and head[24:25] == b"\x10" else 8)
+    what = "the file is empty" if not head else "not a JPEG, PNG, PPM or PGM picture"
+    raise ImageError(f"{name}: {what}; convert it to PNG or JPEG first")
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width in pixels, without decoding. Raises: ImageError."""
+    check_readable(path)
+    with _open(path) as picture:
+        return picture.height, picture.width
+
+
+def _open(path: str | os.PathLike[str]) -> PillowImage.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+            return PillowImage.open(path, formats=("JPEG", "PNG", "PPM"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{os.fspath(path)}: damaged picture: {error}") from None
+    except PillowImage.DecompressionBombError as error:
+        raise ImageError(f"{os.fspath(path)}: {error}; scale it down first") from None
+
+
+def _read_8bit(path: str | os.PathLike[str], file_format: str) -> NDArray[np.uint8]:
+    """(H, W, 3) bytes. Pillow decodes JPEG with libjpeg-turbo's defaults, as Torch did."""
+    with _open(path) as picture:
+        picture.load()
+        if picture.mode.startswith("I"):
+            raise ImageError(
+                f"{os.fspath(path)}: more than 8 bits a channel in {file_format}; convert it to PNG"
+            )
+        garbled = {"CMYK": "CMYK", "P": "palette with transparency"}.get(picture.mode)
+        if garbled and (picture.mode == "CMYK" or "transparency" in picture.info):
+            warnings.warn(
+                f"{os.fspath(path)}: the original garbles a {garbled} picture; it is loaded properly here",
+                stacklevel=3,
+            )
+        if picture.mode in ("RGBA", "LA"):
+            picture = _without_alpha(picture)
+        return np.asarray(picture.convert("RGB"))
+
+
+def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
+    channels = picture.split()[:-1]
+    return PillowImage.merge("RGB", channels if len(channels) == 3 else channels * 3)
+
+
+def _read_png16(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
+    """(H, W, 3) of a 16-bit PNG, of which Pillow keeps 8 bits only."""
+    import png
+
+    try:
+        width, height, rows, info = png.Reader(filename=os.fspath(path)).read()
+        values = np.vstack([np.asarray(row, np.uint16) for row in rows])
+    except png.Error as error:
+        raise ImageError(f"{os.fspath(path)}: damaged or incomplete PNG: {error}") from None
+    pixels = values.reshape(height, width, info["planes"])
+    return pixels[..., :3] if info["planes"] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """See that a picture can be saved under this name. Raises: ImageError."""
+    extension = _extension(path)
+    folder = Path(path).parent
+    if extension.lower() == "pgm":
+        raise ImageError(f"{os.fspath(path)}: a PGM file has no colours; use .png, .jpg or .ppm")
+    if extension not in EXTENSIONS:
+        known = ", ".join(f".{name}" for name in EXTENSIONS)
+        raise ImageError(f"{os.fspath(path)}: unknown image type '{extension}'; the name must end in {known}")
+    if not folder.is_dir():
+        raise ImageError(f"{os.fspath(path)}: the folder {folder} does not exist; create it first")
+    if Path(path).is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ImageError(f"{os.fspath(path)}: cannot be written; check the name and the folder's permissions")
+
+
+def _extension(path: str | os.PathLike[str]) -> str:
+    return Path(path).suffix[1:]
+
+
+def save_image(path: str | os.PathLike[str], image: Image) -> None:
+    """Write a float64 (3, H, W) R,G,B picture; the extension decides the format.
+
+    Values are clamped to 0..1, multiplied by 255 and truncated (kept: not rounded). JPEG files are
+    byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
+
+    Raises: ImageError.
+    """
+    check_writable(path)
+    target = Path(path)
+    file_format = SAVERS[_extension(path).lower().replace("jpeg", "jpg")]
+    options = {"quality": 75, "subsampling": 2} if file_format == "JPEG" else {}
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                PillowImage.fromarray(to_bytes(image)).save(file, file_format, **options)
+            _give_usual_permissions(temporary)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise ImageError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
+
+
+def _give_usual_permissions(path: str) -> None:
+    """A temporary file is private; the picture gets the permissions of any new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(path).chmod(0o666 & ~mask)
+
+
+def to_bytes(image: Image) -> NDArray[np.uint8]:
+    """(3, H, W) in 0..1 to (H, W, 3) bytes: clamped, times 255, truncated; NaN becomes 0."""
+    levels = np.nan_to_num(np.clip(image, 0, 1), nan=0.0) * 255
+    return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+
+
+def preprocess(image: Image) -> NDArray[np.float32]:
+    """R,G,B in 0..1 to the network's B,G,R with the mean subtracted. Kept: times 256, not 255."""
+    result: NDArray[np.float32] = (image[::-1] * 256.0 - MEANS_BGR).astype(np.float32)
+    return result
+
+
+def deprocess(x: NDArray[np.float32]) -> Image:
+    """The inverse of :func:`preprocess`; values may leave 0..1 (kept: nothing is clamped here)."""
+    return np.ascontiguousarray((x.astype(np.float64) + MEANS_BGR)[::-1] / 256.0)
+
+
+def original_colors(content: Image, generated: Image) -> Image:
+    """The luminance of ``generated`` with the colours of ``content``, both (3, H, W) in 0..1.
+
+    Kept: the result image is not clamped before, and the content is not rounded to bytes. Additions are in
+    the order of ``image.rgb2yuv`` and ``image.yuv2rgb``.
+    """
+    r, g, b = generated
+    y = 0.299 * r + 0.587 * g + 0.114 * b
+    r, g, b = content
+    u = -0.14713 * r - 0.28886 * g + 0.436 * b
+    v = 0.615 * r - 0.51499 * g - 0.10001 * b
+    return np.stack([y + 1.13983 * v, y - 0.39465 * u - 0.58060 * v, y + 2.03211 * u])

@@ -1,0 +1,114 @@
+"""The loss modules of neural_style.lua: content, style and total variation.
+
+Each sits in the network behind the layer it watches, passes its input through unchanged and adds its own
+gradient on the way back. Content and style follow Gatys et al. 2015/2016, equations 1 to 6, with the
+original program's normalisation: both are means, and the Gram matrix is divided by C H W.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.arithmetic import Arithmetic, Array
+from core.layers import Module
+
+
+class FeatureLoss(Module):
+    """A loss with a target: what content and style have in common.
+
+    Args:
+        strength: the flag -content_weight or -style_weight.
+        normalize: -normalize_gradients: divide the gradient by the sum of its absolute values (plus 1e-8).
+    """
+
+    def __init__(self, arithmetic: Arithmetic, name: str, strength: float, normalize: bool) -> None:
+        super().__init__(arithmetic, name)
+        self.strength = strength
+        self._normalize = normalize
+        self._error: Any = 0.0
+
+    def loss(self) -> float:
+        """The loss of the last forward pass, strength included: float32 mean, float64 product."""
+        return float(self._error) * self.strength
+
+    def _add(self, gradient: Array, upstream: Array) -> Array:
+        """Kept: normalised before the strength and before the upstream gradient is added."""
+        if self._normalize:
+            self.arithmetic.divide_(gradient, self.arithmetic.sum_abs(gradient) + 1e-8)
+        self.arithmetic.scale_(gradient, self.strength)
+        gradient += upstream
+        return gradient
+
+
+class ContentLoss(FeatureLoss):
+    """Mean squared distance to the content image's feature map (C, H, W)."""
+
+    def capture(self, x: Array) -> None:
+        """Keep a copy of the feature map (C, H, W) as the target."""
+        self.target = self.arithmetic.copy(x)
+
+    def forward(self, x: Array) -> Array:
+        self._input = x
+        self._error = self.arithmetic.mean_squared_error(x, self.target)
+        return x
+
+    def backward(self, grad: Array) -> Array:
+        """Kept: reads the input as the in-place ReLU behind a convolution has left it."""
+        gradient = self.arithmetic.scaled(self._input - self.target, 2 / _count(self._input))
+        return self._add(gradient, grad)
+
+
+class StyleLoss(FeatureLoss):
+    """Mean squared distance between Gram matrices (C, C), each divided by C H W."""
+
+    def __init__(self, arithmetic: Arithmetic, name: str, strength: float, normalize: bool) -> None:
+        super().__init__(arithmetic, name, strength, normalize)
+        self.target: Array = None
+
+    def capture(self, x: Array, weight: float) -> None:
+        """Add ``weight`` times the Gram matrix of a style image's feature map to the target."""
+        gram = self._gram(x)
+        if self.target is None:
+            self.target = self.arithmetic.scaled(gram, weight)
+        else:
+            self.arithmetic.axpy_(weight, gram, self.target)
+
+    def forward(self, x: Array) -> Array:
+        self._input = x
+        self.gram = self._gram(x)
+        self._error = self.arithmetic.mean_squared_error(self.gram, self.target)
+        return x
+
+    def backward(self, grad: Array) -> Array:
+        """Kept: the Gram matrix is that of the forward pass, the features are as the ReLU left them."""
+        difference = self.arithmetic.scaled(self.gram - self.target, 2 / _count(self.gram))
+        self.arithmetic.divide_(difference, _count(self._input))
+        return self._add(self.arithmetic.gram_backward(self._input, difference), grad)
+
+    def _gram(self, x: Array) -> Array:
+        return self.arithmetic.divide_(self.arithmetic.gram(x), _count(x))
+
+
+class TVLoss(Module):
+    """Total variation of the picture. Kept: it acts on the gradient only and has no printed value."""
+
+    def __init__(self, arithmetic: Arithmetic, strength: float) -> None:
+        super().__init__(arithmetic, "tv")
+        self._strength = strength
+
+    def forward(self, x: Array) -> Array:
+        self._input = x
+        return x
+
+    def backward(self, grad: Array) -> Array:
+        gradient = self.arithmetic.total_variation_gradient(self._input)
+        self.arithmetic.scale_(gradient, self._strength)
+        gradient += grad
+        return gradient
+
+
+def _count(x: Array) -> int:
+    count = 1
+    for size in x.shape:
+        count *= int(size)
+    return count

@@ -1,0 +1,204 @@
+"""The flags of neural_style.lua as one frozen dataclass: names, types, defaults and meaning live here only.
+
+The command line, YAML files and docs/flags.md are made from these fields. Numbers are floats, as in Lua.
+Nothing heavy is imported, so that ``neural_style -help`` is quick.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from core.errors import SettingsError
+
+Strings = tuple[str, ...]
+Numbers = tuple[float, ...]
+
+ARITHMETICS = ("auto", "torch7", "native")
+CHOICES = {
+    "init": ("random", "image"),
+    "optimizer": ("lbfgs", "adam"),
+    "backend": ("nn", "cudnn", "clnn"),
+    "arithmetic": ARITHMETICS,
+}
+
+
+def _flag(default: Any, help_text: str, *, ours: bool = False) -> Any:
+    return field(default=default, metadata={"help": help_text, "ours": ours})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run. Lists are tuples; ``style_blend_weights`` is None for the original's ``nil`` (all equal)."""
+
+    style_image: Strings = _flag(("examples/inputs/seated-nude.jpg",), "Style target image(s)")
+    style_blend_weights: Numbers | None = _flag(None, "Weight of each style image")
+    content_image: str = _flag("examples/inputs/tubingen.jpg", "Content target image")
+    image_size: float = _flag(512.0, "Longer side of the result, in pixels")
+    gpu: str = _flag("0", "GPU number from 0 on, a comma list of them, or -1 for the CPU")
+    multigpu_strategy: Numbers = _flag((), "Last layer of each GPU's part of the network but the last")
+    content_weight: float = _flag(5.0, "Strength of the content loss")
+    style_weight: float = _flag(100.0, "Strength of the style loss")
+    tv_weight: float = _flag(0.001, "Strength of total variation smoothing; 0 turns it off")
+    num_iterations: float = _flag(1000.0, "Evaluations of the network")
+    normalize_gradients: bool = _flag(False, "Divide each loss's gradient by its L1 norm")
+    init: str = _flag("random", "Start from noise or from an image: random|image")
+    init_image: str = _flag("", "Image to start from with -init image; empty: the content image")
+    optimizer: str = _flag("lbfgs", "lbfgs|adam")
+    learning_rate: float = _flag(10.0, "Step size of ADAM; L-BFGS has none")
+    lbfgs_num_correction: float = _flag(0.0, "Length of the L-BFGS history; 0 means 100")
+    print_iter: float = _flag(50.0, "Print losses every so many iterations; 0 never")
+    save_iter: float = _flag(100.0, "Save an image every so many iterations; 0 only at the end")
+    output_image: str = _flag("out.png", "The result; .png, .jpg or .ppm")
+    style_scale: float = _flag(1.0, "Size of the style image relative to -image_size")
+    original_colors: float = _flag(0.0, "1 keeps the content image's colours")
+    pooling: str = _flag("max", "max|avg")
+    proto_file: str = _flag(
+        "models/VGG_ILSVRC_19_layers_deploy.prototxt", "Description of the model; compared with it if present"
+    )
+    model_file: str = _flag("models/VGG_ILSVRC_19_layers.caffemodel", "The caffemodel")
+    backend: str = _flag("nn", "nn|cudnn|clnn")
+    cudnn_autotune: bool = _flag(False, "Let cuDNN look for its fastest kernels")
+    seed: float = _flag(-1.0, "Seed of the random start; negative: a new one each time")
+    content_layers: Strings = _flag(("relu4_2",), "Layers for content, in network order")
+    style_layers: Strings = _flag(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers for style, in network order"
+    )
+    arithmetic: str = _flag(
+        "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
+    )
+    threads: float = _flag(
+        0.0, "CPU threads; 0 means all cores; the exact picture does not change", ours=True
+    )
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def blend_weights(self) -> Numbers:
+        """One weight per style image, divided by their sum (added left to right)."""
+        weights = (1.0,) * len(self.style_image)
+        if self.style_blend_weights is not None:
+            weights = self.style_blend_weights
+        total = 0.0
+        for weight in weights:
+            total += weight
+        return tuple(weight / total for weight in weights)
+
+    def validate(self) -> None:
+        """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
+        for name, known in CHOICES.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise SettingsError(f"-{name} {value}: must be one of {', '.join(known)}")
+        self._check_numbers()
+        self._check_styles()
+        if not (self.content_layers or self.style_layers):
+            raise SettingsError(
+                "-content_layers and -style_layers are both empty: there is nothing to optimise"
+            )
+
+    def _check_numbers(self) -> None:
+        for name in (
+            "image_size",
+            "style_scale",
+            "num_iterations",
+            "seed",
+            "threads",
+            "lbfgs_num_correction",
+        ):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise SettingsError(f"-{name} {value}: must be a finite number")
+        for name in ("image_size", "style_scale"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"-{name} {format_number(getattr(self, name))}: must be greater than 0")
+        for name in ("content_weight", "style_weight", "tv_weight", "learning_rate"):
+            if math.isnan(getattr(self, name)):
+                raise SettingsError(f"-{name}: is not a number")
+        if self.threads < 0 or self.threads != int(self.threads):
+            raise SettingsError(
+                f"-threads {format_number(self.threads)}: must be a whole number, 0 for all cores"
+            )
+
+    def _check_styles(self) -> None:
+        if not self.style_image:
+            raise SettingsError("-style_image: no image is named")
+        weights = self.style_blend_weights
+        if weights is None:
+            return
+        if len(weights) != len(self.style_image):
+            raise SettingsError(
+                "-style_blend_weights and -style_image must have the same number of elements: "
+                f"{len(weights)} weights, {len(self.style_image)} images"
+            )
+        if not math.isfinite(sum(weights)) or sum(weights) == 0:
+            raise SettingsError("-style_blend_weights: must be finite numbers whose sum is not 0")
+
+    def notices(self) -> list[str]:
+        """Sentences about flags that have no effect in this run."""
+        cases: Sequence[tuple[bool, str]] = (
+            (
+                bool(self.init_image) and self.init == "random",
+                "-init_image has no effect with -init random; add -init image to start from it",
+            ),
+            (
+                self.optimizer == "lbfgs" and self.learning_rate != 10,
+                "-learning_rate has no effect on L-BFGS; it is for -optimizer adam",
+            ),
+            (
+                self.optimizer == "adam" and self.lbfgs_num_correction != 0,
+                "-lbfgs_num_correction has no effect on ADAM",
+            ),
+            (
+                self.pooling not in ("max", "avg"),
+                f"-pooling {self.pooling}: taken as max, as in the original",
+            ),
+            (
+                bool(self.multigpu_strategy) and "," not in self.gpu,
+                "-multigpu_strategy has no effect without a list of GPUs in -gpu",
+            ),
+            (
+                self.backend == "clnn",
+                "-backend clnn: PyTorch has no OpenCL; the run uses the device of -gpu as -backend nn would",
+            ),
+            (
+                self.original_colors not in (0, 1),
+                f"-original_colors {format_number(self.original_colors)}: has no effect, only 1 does",
+            ),
+        )
+        return [sentence for applies, sentence in cases if applies]
+
+
+def split_commas(text: str) -> Strings:
+    """Split a Lua comma list. Kept: empty items stay, but one at the start and one at the end are dropped."""
+    items = text.split(",")
+    if items and not items[0]:
+        items = items[1:]
+    if items and not items[-1]:
+        items = items[:-1]
+    return tuple(items)
+
+
+def lua_number(text: str) -> float:
+    """LuaJIT's tonumber: decimal, exponent, hexadecimal, 0b binary, surrounding spaces, inf and nan.
+
+    Raises: ValueError.
+    """
+    digits = text.strip()
+    sign = -1.0 if digits.startswith("-") else 1.0
+    body = digits.lower().removeprefix("-" if sign < 0 else "+")
+    if "_" in body or not body or body[0] in "+-":
+        raise ValueError(f"not a number: {text!r}")
+    if body.startswith("0b"):
+        return sign * int(body[2:], 2)
+    if body.startswith("0x"):
+        return sign * float.fromhex(body)
+    return sign * float(body)
+
+
+def format_number(value: float) -> str:
+    """A number as Lua prints it: 14 significant digits, no trailing ``.0``."""
+    return f"{value:.14g}"

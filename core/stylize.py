@@ -1,0 +1,111 @@
+"""One stylisation from start to end, in the order of neural_style.lua: the file to read first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import caffe_loader
+from core import events
+from core.arithmetic import Arithmetic, Array
+from core.devices import Placement, choose
+from core.images import Image, deprocess, load_image, original_colors, preprocess
+from core.network import LossNetwork, build_network
+from core.optimizers import Step, adam, lbfgs
+from core.registry import find_model_file
+from core.resize import scale, scale_to
+from core.settings import Settings
+from core.torch_random import Torch7Random
+
+DEFAULT_CORRECTIONS = 100
+
+
+class Inputs(NamedTuple):
+    """The pictures of a run: content float64 (3, H, W) in 0..1; the others preprocessed, float32 B,G,R.
+
+    ``init`` has the content's size; None for a random start.
+    """
+
+    content: Image
+    styles: tuple[NDArray[np.float32], ...]
+    init: NDArray[np.float32] | None
+
+
+def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[events.Event]:
+    """Run the original program's algorithm; what it would print or save comes out as events.
+
+    ``placement`` defaults to what the flags -gpu, -arithmetic and -threads choose.
+
+    Raises: NeuralStyleError or CaffemodelError, before or between events.
+    """
+    settings.validate()
+    placement = placement or choose(settings)
+    random = Torch7Random()
+    path = find_model_file(settings.model_file)
+    with caffe_loader.open_caffemodel(path) as model:
+        chain = caffe_loader.chain(model, grouped=placement.keeps_groups(settings.backend))
+        yield events.ModelLoaded((f"Successfully loaded {settings.model_file}", *chain.messages))
+        inputs = load_inputs(settings)
+        network = build_network(chain, settings, placement.arithmetic_of, random)
+    placement.check_splits(len(network.modules))
+    yield events.NetworkBuilt(network.messages, tuple(map(str, network.modules)))
+
+    arithmetic = placement.first
+    network.capture_content(arithmetic.array(preprocess(inputs.content)))
+    for number, (style, weight) in enumerate(zip(inputs.styles, settings.blend_weights(), strict=True), 1):
+        yield events.CapturingStyle(number)
+        network.capture_style(arithmetic.array(style), weight)
+
+    if settings.seed >= 0:
+        random.seed(settings.seed)
+    x = arithmetic.array(_initial_image(inputs, random))
+    network.warm_up(x)
+    yield events.OptimizationStarted(settings.optimizer)
+    number = 0
+    for number, (losses, _) in enumerate(optimization(settings, network, x, arithmetic), 1):
+        yield events.Evaluation(number, arithmetic.numpy(x), losses.content, losses.style, losses.total)
+    yield events.OptimizationFinished(settings.optimizer, number == settings.num_iterations)
+
+
+def load_inputs(settings: Settings) -> Inputs:
+    """Load and scale all pictures of a run. Raises: ImageError."""
+    content = scale(load_image(settings.content_image), settings.image_size)
+    style_size = math.ceil(settings.style_scale * settings.image_size)
+    styles = tuple(preprocess(scale(load_image(path), style_size)) for path in settings.style_image)
+    init = preprocess(content) if settings.init == "image" else None
+    if settings.init_image:  # read, as in the original, even where -init random makes it useless
+        picture = load_image(settings.init_image)
+        if settings.init == "image":
+            init = preprocess(scale_to(picture, content.shape[1], content.shape[2]))
+    return Inputs(content, styles, init)
+
+
+def optimization(
+    settings: Settings, network: LossNetwork, x: Array, arithmetic: Arithmetic
+) -> Iterator[Step]:
+    """The optimiser of the flags at work on ``x``, one item per evaluation."""
+    if settings.optimizer == "adam":
+        return adam(network.evaluate, x, arithmetic, settings.num_iterations, settings.learning_rate)
+    corrections = (
+        int(settings.lbfgs_num_correction) if settings.lbfgs_num_correction > 0 else DEFAULT_CORRECTIONS
+    )
+    return lbfgs(network.evaluate, x, arithmetic, settings.num_iterations, corrections)
+
+
+def output_image(settings: Settings, evaluation: events.Evaluation) -> Image:
+    """The picture of an evaluation, float64 (3, H, W) R,G,B, not clamped, recoloured if so asked."""
+    generated = deprocess(evaluation.x)
+    if settings.original_colors != 1:
+        return generated
+    return original_colors(scale(load_image(settings.content_image), settings.image_size), generated)
+
+
+def _initial_image(inputs: Inputs, random: Torch7Random) -> NDArray[np.float32]:
+    """The given start, or noise around mid-grey: float64 normals, rounded, times float32(0.001)."""
+    if inputs.init is not None:
+        return inputs.init
+    return random.normal(inputs.content.shape).astype(np.float32) * np.float32(0.001)

@@ -1,0 +1,164 @@
+"""Convolution with Torch7's bits: im2col, one sgemm onto the bias, and column-to-image on the way back.
+
+Matches nn.SpatialConvolution on the CPU (THNN SpatialConvolutionMM). The products are done in blocks that
+fit the processor's cache and spread over threads, cut only where core.blas knows that no bit changes.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from core.arithmetic import Window
+from core.blas import COLUMN_CUT, ROW_CUT, Float32, Matrix, Workers, blas_build, cut, scratch, sgemm
+
+BLOCK_BYTES = 3 << 20  # columns in flight per thread: about one core's share of the cache
+
+
+class ConvolutionParameters(NamedTuple):
+    """weight: (nOut, nIn, kh, kw); bias: (nOut,)."""
+
+    weight: Float32
+    bias: Float32
+
+
+def convolve(x: Float32, parameters: ConvolutionParameters, window: Window, workers: Workers) -> Float32:
+    """Cross-correlate (nIn, H, W) to (nOut, H', W')."""
+    weight, bias = parameters
+    n_out, n_in, kh, kw = weight.shape
+    height, width = window.output_size(*x.shape[1:])
+    positions, taps = height * width, n_in * kh * kw
+    out = np.empty((n_out, height, width), np.float32)
+    out[:] = bias[:, None, None]  # Kept: the product accumulates onto the bias, which is not added afterwards
+    padded = _pad(x, window)
+    weights, result = Matrix.of(weight.reshape(n_out, taps)), Matrix.of(out.reshape(n_out, positions))
+
+    def rows(start: int, end: int) -> None:
+        top, bottom = start // width, -(-end // width)
+        columns = scratch((n_in, kh, kw, bottom - top, width))
+        _image_to_columns(padded, window, top, columns)
+        a = Matrix.of(columns.reshape(taps, -1)).row(start - top * width)
+        sgemm(b"n", b"n", end - start, n_out, taps, a, weights, 1.0, result.row(start))
+
+    blocks = _row_blocks(positions, n_out, taps, workers.threads)
+    if len(blocks) > 1 or workers.threads == 1:
+        workers.run(partial(rows, *block) for block in blocks)
+    else:
+        _convolve_by_channels(padded, window, weights, result, (n_out, n_in, height, width), workers)
+    return out
+
+
+def _convolve_by_channels(
+    padded: Float32,
+    window: Window,
+    weights: Matrix,
+    result: Matrix,
+    sizes: tuple[int, int, int, int],
+    workers: Workers,
+) -> None:
+    """All positions at once, output channels divided over the threads."""
+    n_out, n_in, height, width = sizes
+    positions, taps = height * width, n_in * math.prod(window.kernel)
+    columns = scratch((n_in, *window.kernel, height, width))
+    workers.run(
+        partial(_image_to_columns, padded[i:j], window, 0, columns[i:j])
+        for i, j in cut(n_in, workers.threads, 1)
+    )
+    a = Matrix.of(columns.reshape(taps, positions))
+    workers.run(
+        partial(sgemm, b"n", b"n", positions, j - i, taps, a, weights.column(i), 1.0, result.column(i))
+        for i, j in _column_pieces(n_out, workers.threads, COLUMN_CUT)
+    )
+
+
+def convolve_backward(
+    grad: Float32,
+    parameters: ConvolutionParameters,
+    window: Window,
+    shape: tuple[int, ...],
+    workers: Workers,
+) -> Float32:
+    """Gradient at an input of ``shape`` (nIn, H, W), from the gradient at the output (nOut, H', W')."""
+    weight = parameters.weight
+    n_out, n_in = weight.shape[:2]
+    taps = math.prod(window.kernel)
+    width = grad.shape[2]
+    positions = grad.shape[1] * width
+    out = np.zeros(shape, np.float32)
+    grads, weights = Matrix.of(grad.reshape(n_out, positions)), Matrix.of(weight.reshape(n_out, -1))
+
+    def channels(first: int, last: int) -> None:
+        count = (last - first) * taps
+        b = weights.row(first * taps)
+        # From the last block to the first: every pixel then receives its taps in Torch7's order, kernel
+        # rows outside, kernel columns inside, although the blocks' borders lie anywhere.
+        for start, end in reversed(_row_blocks(positions, count, count, 1)):
+            top, bottom = start // width, -(-end // width)
+            columns = scratch((count, (bottom - top) * width))
+            columns[:, : start - top * width] = 0
+            columns[:, end - top * width :] = 0
+            c = Matrix.of(columns).row(start - top * width)
+            sgemm(b"n", b"t", end - start, count, n_out, grads.row(start), b, 0.0, c)
+            cells = columns.reshape(last - first, *window.kernel, bottom - top, width)
+            _columns_to_image(cells, window, top, out[first:last])
+
+    whole = COLUMN_CUT // math.gcd(COLUMN_CUT, taps)  # channels whose columns make a multiple of 12
+    workers.run(partial(channels, *piece) for piece in _column_pieces(n_in, workers.threads, whole))
+    return out
+
+
+def _column_pieces(columns: int, pieces: int, multiple: int) -> list[tuple[int, int]]:
+    """Divide columns over threads where the kernel's bits allow it."""
+    return cut(columns, pieces, multiple) if blas_build().matches_reference else [(0, columns)]
+
+
+def _row_blocks(positions: int, columns: int, depth: int, pieces: int) -> list[tuple[int, int]]:
+    """Blocks of positions, small enough for the cache, at least one per thread; one where cuts lose bits."""
+    if columns % COLUMN_CUT not in (0, 4) or not blas_build().matches_reference:
+        return [(0, positions)]
+    blocks = max(pieces, -(-positions * depth * 4 // BLOCK_BYTES))
+    return cut(positions, blocks, ROW_CUT, last=ROW_CUT)
+
+
+def _pad(x: Float32, window: Window) -> Float32:
+    (ph, pw), (channels, height, width) = window.padding, x.shape
+    if not (ph or pw):
+        return x
+    padded = np.zeros((channels, height + 2 * ph, width + 2 * pw), np.float32)
+    padded[:, ph : ph + height, pw : pw + width] = x
+    return padded
+
+
+def _image_to_columns(padded: Float32, window: Window, top: int, columns: Float32) -> None:
+    """Fill (nIn, kh, kw, rows, W') with the pixels under each tap for output rows from ``top`` on."""
+    (sh, sw), (plane, row, pixel) = window.stride, padded.strides
+    np.copyto(
+        columns,
+        np.lib.stride_tricks.as_strided(
+            padded[:, top * sh :], columns.shape, (plane, row, pixel, sh * row, sw * pixel), writeable=False
+        ),
+    )
+
+
+def _columns_to_image(columns: Float32, window: Window, top: int, image: Float32) -> None:
+    """Add (nIn, kh, kw, rows, W') to ``image`` (nIn, H, W), tap by tap, for output rows from ``top`` on."""
+    _, kh, kw, rows, width = columns.shape
+    for ky, kx in product(range(kh), range(kw)):
+        ys, image_ys = _inside(top, rows, ky - window.padding[0], window.stride[0], image.shape[1])
+        xs, image_xs = _inside(0, width, kx - window.padding[1], window.stride[1], image.shape[2])
+        image[:, image_ys, image_xs] += columns[:, ky, kx, ys, xs]
+
+
+def _inside(first: int, count: int, shift: int, stride: int, size: int) -> tuple[slice, slice]:
+    """The part of ``count`` outputs from ``first`` on whose input ``output * stride + shift`` exists.
+
+    Returns slices into the outputs (relative to ``first``) and into the input axis of ``size``.
+    """
+    start = max(first, -(shift // stride))
+    end = max(start, min(first + count, (size - 1 - shift) // stride + 1))
+    begin = start * stride + shift
+    return slice(start - first, end - first), slice(begin, begin + (end - start) * stride, stride)

@@ -1,0 +1,57 @@
+"""Torch7's random numbers: Mersenne Twister, uniform and normal streams.
+
+Matches THRandom.c (torch7 814ea4a): one 32-bit draw per uniform number, normal numbers in pairs.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Torch7Random:
+    """One generator of Torch7.
+
+    Args:
+        seed: as for ``torch.manualSeed``: truncated to an integer, then taken modulo 2^32. None seeds from
+            the operating system, as Torch7 does when it starts.
+    """
+
+    def __init__(self, seed: float | None = None) -> None:
+        self._draws = np.random.MT19937()
+        self.seed(int.from_bytes(os.urandom(4), "little") if seed is None else seed)
+
+    def seed(self, seed: float) -> None:
+        """Start the stream anew; a cached normal number is forgotten."""
+        self._draws._legacy_seeding(math.trunc(seed) % 2**32)
+        self._cached: float | None = None
+
+    def uniform(self, count: int) -> NDArray[np.float64]:
+        """``count`` numbers in [0, 1), each from one 32-bit draw."""
+        return np.asarray(self._draws.random_raw(count) * 2.0**-32, np.float64)
+
+    def bernoulli(self, probability: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Ones with the given probability, else zeros; filled in memory order."""
+        draws = self.uniform(math.prod(shape)) <= probability
+        return draws.astype(np.float32).reshape(shape)
+
+    def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Standard normal numbers, filled in memory order.
+
+        Box-Muller: the first draw of a pair is the angle, the second the radius; the cosine comes first and
+        the sine waits for the next call if the count is odd.
+        """
+        count = math.prod(shape)
+        waiting = [] if self._cached is None or count == 0 else [self._cached]
+        pairs = -(-(count - len(waiting)) // 2)
+        draws = self.uniform(2 * pairs).reshape(pairs, 2)
+        angle, radius = 2 * math.pi * draws[:, 0], np.sqrt(-2 * np.log(1 - draws[:, 1]))
+        numbers = np.empty((pairs, 2))
+        numbers[:, 0], numbers[:, 1] = radius * np.cos(angle), radius * np.sin(angle)
+        stream = np.concatenate([waiting, numbers.ravel()])
+        if count:
+            self._cached = float(stream[count]) if len(stream) > count else None
+        return stream[:count].reshape(shape)
