@@ -36,11 +36,12 @@ def _(event: ModelLoaded, settings: Settings) -> Iterator[str]:
 
 @log_lines.register
 def _(event: NetworkBuilt, settings: Settings) -> Iterator[str]:
-    yield from event.messages
+    modules = event.network.modules
+    yield from event.network.messages
     yield "Capturing content targets"
     yield "nn.Sequential {"
-    yield "  [input -> " + "".join(f"({i}) -> " for i in range(1, len(event.modules) + 1)) + "output]"
-    for number, module in enumerate(event.modules, 1):
+    yield "  [input -> " + "".join(f"({i}) -> " for i in range(1, len(modules) + 1)) + "output]"
+    for number, module in enumerate(modules, 1):
         yield f"  ({number}): {module}"
     yield "}"
 

@@ -57,7 +57,9 @@ def run(settings: Settings, placement: Placement, trace_file: str = "", plot_fil
 class Session:
     """What has to be remembered between the events of a run."""
 
-    def __init__(self, settings: Settings, trace_file: str, plot_file: str) -> None:
+    def __init__(
+        self, settings: Settings, trace_file: str = "", plot_file: str = "", progress: bool = True
+    ) -> None:
         self._settings = settings
         self._trace = Trace(trace_file) if trace_file else None
         self._plot_file = plot_file
@@ -65,7 +67,10 @@ class Session:
         self._names: list[str] = []
         self._losses: list[list[float]] = []
         self._bar = tqdm(
-            total=math.ceil(settings.num_iterations), unit="it", disable=not sys.stderr.isatty(), leave=False
+            total=math.ceil(settings.num_iterations),
+            unit="it",
+            disable=not (progress and sys.stderr.isatty()),
+            leave=False,
         )
 
     def follow(self, events: Iterable[Event]) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.network import LossNetwork
+
 
 @dataclass(frozen=True)
 class ModelLoaded:
@@ -19,12 +21,11 @@ class ModelLoaded:
 class NetworkBuilt:
     """Losses were inserted and the network truncated after the last of them.
 
-    ``messages`` are the lines "Replacing ..." and "Setting up ..."; ``modules`` holds one Torch7 module
-    description per layer in network order, such as ``nn.SpatialConvolution(3 -> 64, 3x3, 1,1, 1,1)``.
+    ``network.messages`` are the lines "Replacing ..." and "Setting up ..."; ``str`` of one of its modules is
+    Torch7's description, such as ``nn.SpatialConvolution(3 -> 64, 3x3, 1,1, 1,1)``.
     """
 
-    messages: tuple[str, ...]
-    modules: tuple[str, ...]
+    network: LossNetwork
 
 
 @dataclass(frozen=True)

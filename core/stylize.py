@@ -52,7 +52,7 @@ def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[
         inputs = load_inputs(settings)
         network = build_network(chain, settings, placement.arithmetic_of, random)
     placement.check_splits(len(network.modules))
-    yield events.NetworkBuilt(network.messages, tuple(map(str, network.modules)))
+    yield events.NetworkBuilt(network)
 
     arithmetic = placement.first
     network.capture_content(arithmetic.array(preprocess(inputs.content)))

@@ -1,0 +1,112 @@
+"""``nstyle parity``: repeat the reference runs of the real program and say where they differ."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from cli.parity_native import HEADER, drift_row
+from cli.parity_stages import STAGES, StageReport, repeat_run
+from cli.reference_runs import ReferenceRun, reference_runs
+from core.devices import Placement, choose
+from core.errors import NetworkError
+from core.settings import Settings
+
+
+@click.command("parity")
+@click.argument("jobs", nargs=-1)
+@click.option("--arithmetic", type=click.Choice(["torch7", "native"]), default="torch7", show_default=True)
+@click.option("--gpu", default="-1", show_default=True, help="Device of the native arithmetic.")
+@click.option("--threads", default=0, show_default="all cores", help="CPU threads.")
+@click.option(
+    "--update", type=click.Path(dir_okay=False, path_type=Path), help="Page whose table is renewed."
+)
+def parity_command(
+    jobs: tuple[str, ...], arithmetic: str, gpu: str, threads: int, update: Path | None
+) -> None:
+    """Compare JOBS (default: all) with the reference runs of the real Torch7 program.
+
+    torch7: stage by stage, '=' for equal, '.' for what the golden does not hold; anything else is an error.
+    native: how far PyTorch's kernels are from the original.
+    """
+    runs = [run for run in reference_runs() if not jobs or run.name in jobs]
+    if not runs:
+        raise click.ClickException(f"no reference run is called {' or '.join(jobs) or 'anything'}")
+    settings = Settings(arithmetic=arithmetic, gpu=gpu, threads=float(threads))
+    placement = choose(settings)
+    for sentence in placement.notices:
+        click.echo(sentence, err=True)
+    rows, failed = _exact(runs, placement) if arithmetic == "torch7" else _native(runs, settings)
+    if update:
+        _update(update, arithmetic, rows)
+    if failed:
+        raise click.ClickException(f"{failed} of {len(runs)} runs are not equal to the original's")
+
+
+def _exact(runs: Sequence[ReferenceRun], placement: Placement) -> tuple[list[list[str]], int]:
+    """Rows of the exact table and the number of runs that differ."""
+    rows, failed = [["job", *STAGES, "seconds"]], 0
+    _show(rows[0])
+    for run in runs:
+        started = time.perf_counter()
+        report, remark = check_run(run, placement)
+        seconds = f"{time.perf_counter() - started:.1f}"
+        cells = [remark] if remark else list(map(str, report.stages.values()))
+        rows.append([run.name, *cells, *[""] * (len(STAGES) - len(cells)), seconds])
+        _show(rows[-1])
+        failed += not report.equal
+        for stage, comparison in report.stages.items():
+            for difference in comparison.differences[:5]:
+                click.echo(f"    {stage}: {difference}")
+    click.echo(f"{len(runs) - failed} passed, {failed} failed")
+    return rows, failed
+
+
+def check_run(run: ReferenceRun, placement: Placement) -> tuple[StageReport, str]:
+    """Repeat one run; the remark says why one is not compared (two threads, or refused by both programs)."""
+    if run.threads != 1:
+        return StageReport(), "made with two BLAS threads: the original's own noise"
+    with tempfile.TemporaryDirectory() as folder:
+        if run.exit_code == 0:
+            return repeat_run(run, placement, Path(folder)), ""
+        report = StageReport()
+        try:
+            repeat_run(run, placement, Path(folder))
+        except NetworkError:
+            return report, "refused, as by the original"
+        report.texts("log", "exit code", "0", str(run.exit_code))
+        return report, ""
+
+
+def _native(runs: Sequence[ReferenceRun], settings: Settings) -> tuple[list[list[str]], int]:
+    rows = [list(HEADER)]
+    _show(rows[0])
+    for run in runs:
+        if run.threads == 1 and run.exit_code == 0:
+            rows.append(drift_row(run, settings))
+            _show(rows[-1])
+    return rows, 0
+
+
+def _show(cells: Sequence[str]) -> None:
+    click.echo(" ".join([f"{cells[0]:32}", *(f"{cell:>10}" for cell in cells[1:])]).rstrip())
+    sys.stdout.flush()
+
+
+def _update(page: Path, marker: str, rows: Sequence[Sequence[str]]) -> None:
+    """Replace the table between the page's comments ``<!-- marker -->`` and ``<!-- end -->``."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "|" + " --- |" * len(rows[0]))
+    before, _, rest = page.read_text().partition(f"<!-- {marker} -->\n")
+    _, end, after = rest.partition("<!-- end -->")
+    if not end:
+        raise click.ClickException(f"{page}: has no lines <!-- {marker} --> and <!-- end -->")
+    text = f"{before}<!-- {marker} -->\n" + "\n".join(lines) + f"\n{end}{after}"
+    temporary = page.with_suffix(".part")
+    temporary.write_text(text)
+    temporary.replace(page)

@@ -1,0 +1,51 @@
+"""Every reference run of the real Torch7 program, repeated: equal in every stage, or it fails here."""
+
+import pytest
+
+from cli.parity import check_run
+from cli.parity_native import drift
+from cli.reference_runs import BUNDLED, FOLDERS, reference_runs
+from core.devices import choose
+from core.settings import Settings
+
+RUNS = [run for run in reference_runs() if run.threads == 1]
+EXACT = Settings(arithmetic="torch7", gpu="-1", threads=1)
+NATIVE = Settings(arithmetic="native", gpu="-1", threads=1)
+
+
+def by_name(run):
+    return run.name
+
+
+@pytest.mark.parametrize("run", RUNS, ids=by_name)
+def test_exact_run_equals_the_original(run):
+    placement = choose(EXACT)
+    report, remark = check_run(run, placement)
+    differences = [text for stage in report.stages.values() for text in stage.differences]
+    assert differences == []
+    assert (run.exit_code != 0) == bool(remark)
+    if not remark:
+        assert report.stages["losses"].compared == report.stages["log"].compared == 1
+        assert report.stages["image"].compared == len(run.images()) > 0
+
+
+def test_all_reference_runs_are_present_where_shared_is():
+    if not FOLDERS[0].is_dir():
+        pytest.skip(f"{FOLDERS[0]} is absent; only the runs in {BUNDLED} are repeated")
+    assert len(RUNS) == 41 + 7 - 1
+
+
+def relu_losses_from_an_image(run):
+    names = run.flags.get("content_layers", "relu") + "," + run.flags.get("style_layers", "relu")
+    return run.exit_code == 0 and run.flags.get("init") == "image" and "conv" not in names
+
+
+@pytest.mark.parametrize("run", filter(relu_losses_from_an_image, RUNS), ids=by_name)
+def test_native_run_from_an_image_stays_near(run):
+    distance = drift(run, NATIVE)
+    assert distance.first_loss < 1e-4
+    assert distance.first_gradient < 1e-5
+    if run.flags.get("optimizer") == "adam":
+        assert distance.end > 55
+    else:
+        assert distance.middle > 45
