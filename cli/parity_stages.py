@@ -173,11 +173,20 @@ class Recorder:
         """The optimiser's vector as it is now."""
         return self._network.modules[0].arithmetic.numpy(self._inputs[1])
 
+    def outputs(self) -> dict[int, NDArray[np.float32]]:
+        """Copies of every module's output of the last forward pass, by number."""
+        convert = self._network.modules[0].arithmetic.numpy
+        return {number: convert(output) for number, output in self._outputs.items()}
+
+    def gradient(self) -> NDArray[np.float32]:
+        """A copy of the last gradient at the picture."""
+        return self._network.modules[0].arithmetic.numpy(self._gradients[1])
+
     def arrays(self, evaluation: Evaluation) -> Iterator[tuple[str, str, NDArray[np.float32]]]:
         """(stage, golden's name, array) of everything known at an evaluation."""
         convert, number = self._network.modules[0].arithmetic.numpy, evaluation.number
         yield ("gradient" if number > 1 else "init"), f"x_{number}", evaluation.x
-        yield "gradient", f"grad_{number}", convert(self._gradients[1])
+        yield "gradient", f"grad_{number}", self.gradient()
         if number > 1:
             return
         yield "init", "init", evaluation.x

@@ -35,6 +35,12 @@ def test_all_reference_runs_are_present_where_shared_is():
     assert len(RUNS) == 41 + 7 - 1
 
 
+# At the first evaluation two max-pooling windows and a few activations are decided by less than one unit in
+# the last place; PyTorch's convolutions round them to the other side. Measured 2.0e-4, and 4e-7 with the
+# exact run's choices (docs/exactness.md), so no operation is wrong; the end is still judged below.
+TIED = ("pitt_picasso_init_image",)
+
+
 def relu_losses_from_an_image(run):
     names = run.flags.get("content_layers", "relu") + "," + run.flags.get("style_layers", "relu")
     return run.exit_code == 0 and run.flags.get("init") == "image" and "conv" not in names
@@ -44,8 +50,21 @@ def relu_losses_from_an_image(run):
 def test_native_run_from_an_image_stays_near(run):
     distance = drift(run, NATIVE)
     assert distance.first_loss < 1e-4
-    assert distance.first_gradient < 1e-5
+    assert distance.same_choices < 1e-5
+    if run.name not in TIED:
+        assert distance.first_gradient < 1e-5
     if run.flags.get("optimizer") == "adam":
         assert distance.end > 55
     else:
         assert distance.middle > 45
+
+
+def small(run):
+    return run.exit_code == 0 and run.model.endswith(("mini_v1", "mini_v2"))
+
+
+@pytest.mark.parametrize("run", filter(small, RUNS), ids=by_name)
+def test_native_gradient_differs_by_rounding_and_choices_alone(run):
+    distance = drift(run, NATIVE)
+    assert distance.first_loss < 1e-4
+    assert distance.same_choices < 1e-5
