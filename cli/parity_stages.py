@@ -94,9 +94,11 @@ def repeat_run(run: ReferenceRun, placement: Placement, folder: Path) -> StageRe
     _compare_pictures(run, settings, tensors, report)
     log, trace = io.StringIO(), folder / "trace.csv"
     session = Session(settings, trace_file=str(trace), progress=False)
-    with redirect_stdout(log):
-        session.follow(_watch(stylize(settings, placement), tensors, report))
-    session.close()
+    try:
+        with redirect_stdout(log):
+            session.follow(_watch(stylize(settings, placement), tensors, report))
+    finally:
+        session.close()
     report.texts("log", "stdout", log.getvalue().split("\n", 1)[1], run.log())
     rows = [line.rpartition(",")[0] for line in trace.read_text().split()[1:]]
     report.texts("losses", "losses.csv", "\n".join(rows), "\n".join(run.losses()))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tqdm import tqdm
 
@@ -160,7 +161,15 @@ def _signals_raise() -> Iterator[None]:
 @contextmanager
 def _warnings_as_notices() -> Iterator[None]:
     """What ``core`` warns of (a picture that the original would garble) is said once."""
+    said: set[str] = set()
+
+    def say_once(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            notice(str(message))
+
     with warnings.catch_warnings():
-        warnings.simplefilter("once", UserWarning)
-        warnings.showwarning = lambda message, *_: notice(str(message))
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # overflow: a diverging loss has its own message
+        warnings.showwarning = say_once
         yield

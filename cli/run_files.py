@@ -104,6 +104,7 @@ def plot_losses(path: str, settings: Settings, rows: list[list[float]], names: l
             color="black" if kind == "total" else None,
             linewidth=2 if kind == "total" else 1.3,
         )
+    axes.set_ylim(bottom=max(min(rows[-1]), rows[-1][-1] * 1e-9) / 3)  # a content loss may begin at 0
     axes.set(xlabel="evaluation", ylabel="loss, weights included", yscale="log", xscale="log")
     axes.set_title(f"{Path(settings.content_image).name} in the style of {_style_names(settings)}")
     axes.grid(alpha=0.25, which="both")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,10 @@ def _read_png16(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
     import png
 
     try:
-        width, height, rows, info = png.Reader(filename=os.fspath(path)).read()
-        values = np.vstack([np.asarray(row, np.uint16) for row in rows])
-    except png.Error as error:
+        with Path(path).open("rb") as file:
+            width, height, rows, info = png.Reader(file=file).read()
+            values = np.vstack([np.asarray(row, np.uint16) for row in rows])
+    except (png.Error, zlib.error, EOFError) as error:
         raise ImageError(f"{os.fspath(path)}: damaged or incomplete PNG: {error}") from None
     pixels = values.reshape(height, width, info["planes"])
     return pixels[..., :3] if info["planes"] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)

@@ -108,7 +108,7 @@ def _entries(path: str | os.PathLike[str]) -> list[tuple[str, Any, int]]:
         return []
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(f"{path}: should be lines of the form 'flag: value'")
-    return [(key.value, _construct(value), key.start_mark.line + 1) for key, value in node.value]
+    return [(str(key.value), _construct(value), key.start_mark.line + 1) for key, value in node.value]
 
 
 def _construct(node: yaml.Node) -> Any:

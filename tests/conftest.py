@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+SHARED_GOLDEN = SHARED / "golden" / "neural_style"
+GOLDEN = ROOT / "tests" / "golden"  # the part of it that is ours to bundle
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +23,4 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def golden(shared: Path) -> Path:
     """The reference runs of the real Torch7 program on small models."""
-    return shared / "golden" / "neural_style"
+    return SHARED_GOLDEN
