@@ -67,6 +67,9 @@ class Arithmetic(Protocol):
     def scale_(self, x: Array, factor: float) -> Array:
         """``x`` times float32(``factor``), in place."""
 
+    def scaled_sum_(self, x: Array, factor: float, y: Array) -> Array:
+        """``float32(factor) x + y``; one of the two arrays holds the result."""
+
     def divide_(self, x: Array, divisor: float) -> Array:
         """``x`` divided by float32(``divisor``), in place."""
 
@@ -88,10 +91,8 @@ class Arithmetic(Protocol):
     def convolve(self, x: Array, parameters: Array, window: Window) -> Array:
         """Cross-correlation of (nIn, H, W) to (nOut, H', W')."""
 
-    def convolve_backward(
-        self, grad: Array, parameters: Array, window: Window, shape: tuple[int, ...]
-    ) -> Array:
-        """Gradient with respect to an input of ``shape`` from the gradient at the output."""
+    def convolve_backward(self, grad: Array, parameters: Array, window: Window, x: Array) -> Array:
+        """Gradient with respect to the input ``x``, of which only the shape counts."""
 
     def relu_(self, x: Array) -> Array:
         """``max(x, 0)`` in place."""

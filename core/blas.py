@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,12 +226,14 @@ _memory = threading.local()
 def scratch(shape: tuple[int, ...]) -> Float32:
     """An uninitialised float32 array of the calling thread's own, overwritten by its next call.
 
-    Fresh memory for every block would cost more in page faults than the copying into it.
+    Fresh memory for every block would cost more in page faults than the copying into it. The buffer is
+    mapped on its own, so that a smaller one leaves no hole in the heap when it is replaced.
     """
     size = math.prod(shape)
     buffer: Float32 | None = getattr(_memory, "buffer", None)
     if buffer is None or buffer.size < size:
-        buffer = _memory.buffer = np.empty(size, np.float32)
+        buffer = _memory.buffer = None
+        buffer = _memory.buffer = np.frombuffer(mmap(-1, 4 * size), np.float32)
     return buffer[:size].reshape(shape)
 
 

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.allocation import keep_freed_memory
 from core.arithmetic import Arithmetic
 from core.errors import DeviceError
 from core.settings import Settings
@@ -106,6 +107,7 @@ def choose(settings: Settings) -> Placement:
 
     Raises: DeviceError: a GPU that is not there, or a strategy that does not fit.
     """
+    keep_freed_memory()
     gpus = parse_gpus(settings.gpu)
     splits = split_strategy(max(1, len(gpus)), settings.multigpu_strategy, settings.tv_weight)
     if settings.arithmetic == "torch7":

@@ -34,6 +34,11 @@ class Module(ABC):
         """Shape of the output for an input of ``shape``, computed without running the layer."""
         return shape
 
+    def forget(self) -> None:
+        """Release the feature maps kept for the backward pass."""
+        for name in ("_input", "_output", "_where", "_scale", "_noise"):
+            self.__dict__.pop(name, None)
+
     def __str__(self) -> str:
         return f"nn.{type(self).__name__}"
 
@@ -48,12 +53,12 @@ class SpatialConvolution(Module):
         self._parameters = arithmetic.convolution(layer.weight_array(), layer.bias_array(), layer.groups)
 
     def forward(self, x: Array) -> Array:
-        self._shape = tuple(x.shape)
-        self.output_shape(self._shape)
+        self.output_shape(tuple(x.shape))
+        self._input = x
         return self.arithmetic.convolve(x, self._parameters, self.window)
 
     def backward(self, grad: Array) -> Array:
-        return self.arithmetic.convolve_backward(grad, self._parameters, self.window, self._shape)
+        return self.arithmetic.convolve_backward(grad, self._parameters, self.window, self._input)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) != 3 or shape[0] != self.channels[0]:

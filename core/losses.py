@@ -35,9 +35,7 @@ class FeatureLoss(Module):
         """Kept: normalised before the strength and before the upstream gradient is added."""
         if self._normalize:
             self.arithmetic.divide_(gradient, self.arithmetic.sum_abs(gradient) + 1e-8)
-        self.arithmetic.scale_(gradient, self.strength)
-        gradient += upstream
-        return gradient
+        return self.arithmetic.scaled_sum_(gradient, self.strength, upstream)
 
 
 class ContentLoss(FeatureLoss):
@@ -102,9 +100,7 @@ class TVLoss(Module):
 
     def backward(self, grad: Array) -> Array:
         gradient = self.arithmetic.total_variation_gradient(self._input)
-        self.arithmetic.scale_(gradient, self._strength)
-        gradient += grad
-        return gradient
+        return self.arithmetic.scaled_sum_(gradient, self._strength, grad)
 
 
 def _count(x: Array) -> int:

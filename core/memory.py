@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, prod
+from typing import cast
 
 import psutil
 
 import caffe_loader
+from core.arithmetic import Arithmetic, Array
 from core.blas import COLUMN_CUT
 from core.devices import Placement
 from core.errors import NeuralStyleError
@@ -22,7 +24,7 @@ from core.settings import Settings
 from core.torch7_convolution import BLOCK_BYTES
 from core.torch_random import Torch7Random
 
-FLOAT, DOUBLE, INDEX = 4, 8, 8
+FLOAT, INDEX = 4, 8
 MEBIBYTE = 1 << 20
 Shape = tuple[int, ...]
 
@@ -74,6 +76,16 @@ class Plan:
             )
 
 
+class ShapesOnly:
+    """Stands for an arithmetic while a network is built for its shapes; weights are not copied."""
+
+    def convolution(self, weight: Array, bias: Array, groups: int) -> None:
+        """Nothing is kept."""
+
+    def array(self, values: Array) -> None:
+        """Nothing is kept."""
+
+
 def plan(settings: Settings, placement: Placement) -> Plan:
     """Sizes and peak memory of a run.
 
@@ -82,21 +94,22 @@ def plan(settings: Settings, placement: Placement) -> Plan:
     content = scaled_size(*image_size(settings.content_image), settings.image_size)
     style_size = ceil(settings.style_scale * settings.image_size)
     styles = tuple(scaled_size(*image_size(path), style_size) for path in settings.style_image)
+    program = psutil.Process().memory_info().rss
     with caffe_loader.open_caffemodel(find_model_file(settings.model_file)) as model:
         chain = caffe_loader.chain(model, grouped=placement.keeps_groups(settings.backend))
-        network = build_network(chain, settings, placement.arithmetic_of, Torch7Random())
+        network = build_network(
+            chain, settings, lambda module: cast(Arithmetic, ShapesOnly()), Torch7Random()
+        )
     placement.check_splits(len(network.modules))
-    layers = _trace(network, (3, *content))
-    optimization = _kept(layers, placement.kind) + _passing_back(layers)
-    captures = [_kept(_trace(network, (3, *size)), placement.kind) for size in styles]
+    traces = [_trace(network, (3, *size)) for size in (content, *styles)]
     return Plan(
         content_size=content,
         style_sizes=styles,
         where=f"{', '.join(placement.devices)} in {placement.kind} arithmetic",
-        program=psutil.Process().memory_info().rss,
+        program=program,
         weights=FLOAT * sum(_weights(module) for module in network.modules),
-        activations=max(optimization, *captures),
-        columns=_columns(layers, placement),
+        activations=max(_evaluation(traces[0], placement.kind), *map(_capture, traces)),
+        columns=max(_columns(trace, placement) for trace in traces),
         optimizer=_optimizer(settings, 3 * prod(content)),
     )
 
@@ -119,20 +132,44 @@ def _trace(network: LossNetwork, shape: Shape) -> list[_Traced]:
     return traced
 
 
-def _kept(layers: list[_Traced], kind: str) -> int:
-    """Bytes of all feature maps and targets that stay until the next forward pass."""
-    total = 0
+def _evaluation(layers: list[_Traced], kind: str) -> int:
+    """Bytes at the widest moment of a forward and backward pass: maps are released on the way back."""
+    targets = FLOAT * sum(layer.output for layer in layers if isinstance(layer.module, ContentLoss))
+    alive = peak = 0
     for layer in layers:
-        if isinstance(layer.module, SpatialMaxPooling):
-            total += layer.output * (2 * FLOAT if kind == "torch7" else FLOAT + INDEX)
-        elif isinstance(layer.module, ContentLoss) or not isinstance(layer.module, ReLU | StyleLoss):
-            total += layer.output * FLOAT
-    return total
+        alive += _kept(layer, kind)
+        peak = max(peak, alive + _copies(layer))
+    for layer in reversed(layers):
+        peak = max(peak, alive + FLOAT * (layer.input + layer.output))
+        alive -= _kept(layer, kind)
+    return targets + peak + (_holes(layers) if kind == "native" else 0)
 
 
-def _passing_back(layers: list[_Traced]) -> int:
-    """Bytes of the gradients alive at the widest place of the backward pass."""
-    return FLOAT * max(layer.input + layer.output for layer in layers)
+def _holes(layers: list[_Traced]) -> int:
+    """PyTorch takes every map anew from the heap; freed ones leave holes that the next does not fit.
+
+    Measured from 256 to 512 px: about two of the widest maps (docs/benchmarks.md).
+    """
+    return 2 * FLOAT * max(layer.output for layer in layers)
+
+
+def _capture(layers: list[_Traced]) -> int:
+    """Bytes at the widest layer of a forward pass that keeps nothing."""
+    return max(FLOAT * (layer.input + layer.output) + _copies(layer) for layer in layers)
+
+
+def _kept(layer: _Traced, kind: str) -> int:
+    """Bytes that a layer adds to what the backward pass needs; losses and ReLU share their input's memory."""
+    if isinstance(layer.module, ReLU | ContentLoss | StyleLoss):
+        return 0
+    if isinstance(layer.module, SpatialMaxPooling):
+        return layer.output * (2 * FLOAT if kind == "torch7" else FLOAT + INDEX)
+    return layer.output * FLOAT
+
+
+def _copies(layer: _Traced) -> int:
+    """A convolution's padded input, or its input in the memory format of PyTorch's kernels."""
+    return FLOAT * layer.input if isinstance(layer.module, SpatialConvolution) else 0
 
 
 def _weights(module: Module) -> int:

@@ -55,6 +55,9 @@ class NativeArithmetic:
     def scale_(self, x: Tensor, factor: float) -> Tensor:
         return x.mul_(factor)
 
+    def scaled_sum_(self, x: Tensor, factor: float, y: Tensor) -> Tensor:
+        return y.add_(x, alpha=factor)
+
     def divide_(self, x: Tensor, divisor: float) -> Tensor:
         return x.div_(divisor)
 
@@ -78,25 +81,25 @@ class NativeArithmetic:
     def convolution(
         self, weight: NDArray[np.float32], bias: NDArray[np.float32], groups: int
     ) -> ConvolutionTensors:
-        weights = self.array(weight).contiguous(memory_format=self._format)
+        weights = torch.empty(weight.shape, device=self.device, memory_format=self._format)
+        weights.copy_(torch.tensor(weight))
         return ConvolutionTensors(weights, self.array(bias), groups)
 
     def convolve(self, x: Tensor, parameters: ConvolutionTensors, window: Window) -> Tensor:
         weight, bias, groups = parameters
-        batch = x.unsqueeze(0).contiguous(memory_format=self._format)
-        return F.conv2d(batch, weight, bias, window.stride, window.padding, groups=groups).squeeze(0)
+        batch = _batch(x).contiguous(memory_format=self._format)
+        return F.conv2d(batch, weight, bias, window.stride, window.padding, groups=groups)[0]
 
     def convolve_backward(
-        self, grad: Tensor, parameters: ConvolutionTensors, window: Window, shape: tuple[int, ...]
+        self, grad: Tensor, parameters: ConvolutionTensors, window: Window, x: Tensor
     ) -> Tensor:
         """PyTorch's own input gradient; none is computed for weights or bias."""
-        like = torch.empty((1, *shape), device=self.device).contiguous(memory_format=self._format)
-        batch = grad.unsqueeze(0).contiguous(memory_format=self._format)
+        batch = _batch(grad).contiguous(memory_format=self._format)
         grads: tuple[Tensor, ...] = aten.convolution_backward(
-            batch, like, parameters.weight, None, window.stride, window.padding, (1, 1), False, (0, 0),
-            parameters.groups, (True, False, False),
+            batch, _batch(x).contiguous(memory_format=self._format), parameters.weight, None, window.stride,
+            window.padding, (1, 1), False, (0, 0), parameters.groups, (True, False, False),
         )  # fmt: skip
-        return grads[0].squeeze(0)
+        return grads[0][0]
 
     def relu_(self, x: Tensor) -> Tensor:
         return x.relu_()
@@ -107,31 +110,26 @@ class NativeArithmetic:
 
     def max_pool(self, x: Tensor, window: Window) -> tuple[Tensor, Tensor]:
         out, where = aten.max_pool2d_with_indices(
-            x.unsqueeze(0), window.kernel, window.stride, window.padding, (1, 1), True
+            _batch(x), window.kernel, window.stride, window.padding, (1, 1), True
         )
-        return out.squeeze(0), where
+        return out[0], where
 
     def max_pool_backward(self, grad: Tensor, where: Tensor, x: Tensor, window: Window) -> Tensor:
-        spread: Tensor = aten.max_pool2d_with_indices_backward(
-            grad.unsqueeze(0),
-            x.unsqueeze(0),
-            window.kernel,
-            window.stride,
-            window.padding,
-            (1, 1),
-            True,
-            where,
-        )
-        return spread.squeeze(0)
+        spread = self._empty(tuple(x.shape))
+        aten.max_pool2d_with_indices_backward.grad_input(
+            _batch(grad), _batch(x), window.kernel, window.stride, window.padding, (1, 1), True, where,
+            grad_input=spread,
+        )  # fmt: skip
+        return spread[0]
 
     def average_pool(self, x: Tensor, window: Window, ceil: bool) -> Tensor:
-        return F.avg_pool2d(x.unsqueeze(0), window.kernel, window.stride, window.padding, ceil).squeeze(0)
+        return F.avg_pool2d(_batch(x), window.kernel, window.stride, window.padding, ceil)[0]
 
     def average_pool_backward(self, grad: Tensor, x: Tensor, window: Window, ceil: bool) -> Tensor:
         spread: Tensor = aten.avg_pool2d_backward(
-            grad.unsqueeze(0), x.unsqueeze(0), window.kernel, window.stride, window.padding, ceil, True, None
+            _batch(grad), _batch(x), window.kernel, window.stride, window.padding, ceil, True, None
         )
-        return spread.squeeze(0)
+        return spread[0]
 
     def response_norm(
         self, x: Tensor, size: int, alpha: float, beta: float, k: float
@@ -161,14 +159,20 @@ class NativeArithmetic:
         return x.softmax(0)
 
     def gram(self, x: Tensor) -> Tensor:
-        features = _pixels_by_channels(x)
-        return features.t() @ features
+        """The gradient of a 1x1 convolution's weights: oneDNN's convolutions outrun its matrix products."""
+        channels = x.shape[0]
+        batch = _batch(x).contiguous(memory_format=self._format)
+        like = torch.empty((channels, channels, 1, 1), device=self.device, memory_format=self._format)
+        grads: tuple[Tensor, ...] = aten.convolution_backward(
+            batch, batch, like, None, (1, 1), (0, 0), (1, 1), False, (0, 0), 1, (False, True, False)
+        )
+        return grads[1].reshape(channels, channels)
 
     def gram_backward(self, x: Tensor, grad: Tensor) -> Tensor:
         """``(grad + grad^T) F``: one product where Torch7 makes two (grad is symmetric up to rounding)."""
-        channels, height, width = x.shape
-        result = _pixels_by_channels(x) @ (grad + grad.t())
-        return result.view(height, width, channels).permute(2, 0, 1)
+        batch = _batch(x).contiguous(memory_format=self._format)
+        both = (grad + grad.t())[:, :, None, None].contiguous(memory_format=self._format)
+        return F.conv2d(batch, both)[0]
 
     def total_variation_gradient(self, x: Tensor) -> Tensor:
         block = x[:, :-1, :-1]
@@ -184,10 +188,14 @@ class NativeArithmetic:
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         x.addcdiv_(m, v.sqrt().add_(1e-8), value=-step)
 
+    def _empty(self, shape: tuple[int, ...]) -> Tensor:
+        """Uninitialised (1, C, H, W) in the memory format of this device."""
+        return torch.empty((1, *shape), device=self.device, memory_format=self._format)
 
-def _pixels_by_channels(x: Tensor) -> Tensor:
-    """(C, H, W) as an (H W, C) matrix; free of copying where the map is channels-last."""
-    return x.permute(1, 2, 0).reshape(-1, x.shape[0])
+
+def _batch(x: Tensor) -> Tensor:
+    """(C, H, W) as (1, C, H, W) with strides that PyTorch takes for channels-last; unsqueeze's are not."""
+    return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
 
 
 def _over_neighbours(x: Tensor, size: int) -> Tensor:

@@ -45,18 +45,22 @@ class LossNetwork:
 
     def capture_content(self, x: Array) -> None:
         """Set the content targets from the preprocessed content image (3, H, W)."""
-        self._forward(x, lambda loss, y: loss.capture(y) if isinstance(loss, ContentLoss) else None)
+        self._pass_through(x, lambda loss, y: loss.capture(y) if isinstance(loss, ContentLoss) else None)
 
     def capture_style(self, x: Array, weight: float) -> None:
         """Add one preprocessed style image (3, H, W) to the style targets with its blend weight."""
-        self._forward(x, lambda loss, y: loss.capture(y, weight) if isinstance(loss, StyleLoss) else None)
+        self._pass_through(
+            x, lambda loss, y: loss.capture(y, weight) if isinstance(loss, StyleLoss) else None
+        )
 
     def evaluate(self, x: Array) -> tuple[Losses, Array]:
         """Losses at ``x`` (3, H, W) and the gradient of the original program there."""
-        y = self._forward(x, lambda loss, y: loss.forward(y))
-        grad = self.modules[-1].arithmetic.zeros_like(y)
+        for module in self.modules:
+            x = module.forward(module.arithmetic.receive(x))
+        grad = self.modules[-1].arithmetic.zeros_like(x)
         for module in reversed(self.modules):
             grad = module.backward(module.arithmetic.receive(grad))
+            module.forget()
         losses = Losses(
             tuple(module.loss() for module in self.content_losses),
             tuple(module.loss() for module in self.style_losses),
@@ -66,16 +70,17 @@ class LossNetwork:
     def warm_up(self, x: Array) -> None:
         """The original's extra forward pass before the first evaluation; only active dropout notices it."""
         if any(isinstance(module, Dropout) for module in self.modules):
-            self._forward(x, lambda loss, y: None)
+            self._pass_through(x, lambda loss, y: None)
 
-    def _forward(self, x: Array, at_loss: Callable[[ContentLoss | StyleLoss, Array], Any]) -> Array:
+    def _pass_through(self, x: Array, at_loss: Callable[[ContentLoss | StyleLoss, Array], Any]) -> None:
+        """Run forward for what the losses see; nothing is kept, as no backward pass follows."""
         for module in self.modules:
             x = module.arithmetic.receive(x)
             if isinstance(module, ContentLoss | StyleLoss):
                 at_loss(module, x)
             else:
                 x = module.forward(x)
-        return x
+                module.forget()
 
 
 def build_network(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import caffe_loader
 from core import events
+from core.allocation import return_freed_memory
 from core.arithmetic import Arithmetic, Array
 from core.devices import Placement, choose
 from core.images import Image, deprocess, load_image, original_colors, preprocess
@@ -51,6 +52,7 @@ def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[
         yield events.ModelLoaded((f"Successfully loaded {settings.model_file}", *chain.messages))
         inputs = load_inputs(settings)
         network = build_network(chain, settings, placement.arithmetic_of, random)
+    del chain, model  # they hold the model file mapped; the network has its weights
     placement.check_splits(len(network.modules))
     yield events.NetworkBuilt(network)
 
@@ -59,6 +61,7 @@ def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[
     for number, (style, weight) in enumerate(zip(inputs.styles, settings.blend_weights(), strict=True), 1):
         yield events.CapturingStyle(number)
         network.capture_style(arithmetic.array(style), weight)
+    return_freed_memory()
 
     if settings.seed >= 0:
         random.seed(settings.seed)

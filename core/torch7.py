@@ -59,6 +59,11 @@ class Torch7Arithmetic:
         x *= np.float32(factor)
         return x
 
+    def scaled_sum_(self, x: Float32, factor: float, y: Float32) -> Float32:
+        x *= np.float32(factor)
+        x += y
+        return x
+
     def divide_(self, x: Float32, divisor: float) -> Float32:
         x /= np.float32(divisor)
         return x
@@ -88,9 +93,9 @@ class Torch7Arithmetic:
         return convolve(x, parameters, window, self._workers)
 
     def convolve_backward(
-        self, grad: Float32, parameters: ConvolutionParameters, window: Window, shape: tuple[int, ...]
+        self, grad: Float32, parameters: ConvolutionParameters, window: Window, x: Float32
     ) -> Float32:
-        return convolve_backward(grad, parameters, window, shape, self._workers)
+        return convolve_backward(grad, parameters, window, x.shape, self._workers)
 
     def relu_(self, x: Float32) -> Float32:
         self._over_channels(x.shape[0], lambda part: np.maximum(x[part], 0, out=x[part]))

@@ -36,7 +36,7 @@ def data(case):
 def run(arithmetic, window, x, weight, bias, grad):
     parameters = arithmetic.convolution(weight, bias, 1)
     out = arithmetic.convolve(arithmetic.array(x), parameters, window)
-    back = arithmetic.convolve_backward(arithmetic.array(grad), parameters, window, x.shape)
+    back = arithmetic.convolve_backward(arithmetic.array(grad), parameters, window, arithmetic.array(x))
     return arithmetic.numpy(out), arithmetic.numpy(back)
 
 
