@@ -38,7 +38,7 @@ check: setup ## lint, types and import directions only
 
 parity: setup ## compare every reference run of the real Torch7 program, stage by stage
 	$(BIN)/nstyle parity
-	$(BIN)/nstyle parity --arithmetic native --markdown docs/exactness_native.md
+	$(BIN)/nstyle parity --arithmetic native
 
 bench: setup ## measure speed and memory; writes docs/benchmarks.md
 	$(RUN) tests.benchmarks

@@ -75,3 +75,9 @@ def test_usage_has_every_flag_in_the_original_s_form():
     assert "[relu1_1,relu2_1,relu3_1,relu4_1,relu5_1]" in lines[29]
     named = [line.split()[0].removeprefix("-") for line in lines if line.startswith("  -")]
     assert named == [*FIELDS, *PROGRAM_FLAGS]
+
+
+def test_flags_page_is_current():
+    from cli.flags_page import PAGE, page
+
+    assert PAGE.read_text() == page(), "run: make docs"

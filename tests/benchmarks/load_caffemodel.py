@@ -122,15 +122,15 @@ def _measure_here(what: str, path: Path) -> dict[str, float]:
     """One measurement in this process; the imports of both ways are done before the clock starts."""
     import caffe_loader  # noqa: F401
 
-    before = _peak_bytes()
+    before = peak_bytes()
     start = time.perf_counter()
     arrays = WAYS[what](path)
     seconds = time.perf_counter() - start
     assert (len(arrays), arrays[-1].size) == (len(WANTED), 512 * 512 * 9)
-    return {"seconds": seconds, "megabytes": (_peak_bytes() - before) / 1e6}
+    return {"seconds": seconds, "megabytes": (peak_bytes() - before) / 1e6}
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Peak resident size. Linux's ru_maxrss would include that of the process that started this one."""
     status = Path("/proc/self/status")
     if not status.exists():  # macOS, in bytes

@@ -1,0 +1,58 @@
+"""All measurements, written to docs/benchmarks.md (`make bench`).
+
+python -m tests.benchmarks
+
+Every part is a process of its own, so that none inherits another's memory, threads or warm caches.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.benchmarks.report import Part, page, wait_until_quiet, write
+from tests.conftest import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PARTS = (
+    (
+        "One evaluation",
+        "evaluation_speed",
+        "Losses and gradient on the CPU. Aims: torch7 spends at least 75 % of its time inside sgemm and "
+        "is at least 1.5 times as fast with two threads, with the same bytes; native takes at most 1.15 "
+        "times as long as the convolutions alone (forward, and backward to the input).",
+    ),
+    (
+        "Peak memory",
+        "peak_memory",
+        "Whole runs against the estimate that `-dry_run` prints. Aim: within 20 %.",
+    ),
+    ("Start-up", "startup", "Aim: under 0.5 s, without loading PyTorch."),
+    (
+        "Reading a caffemodel",
+        "load_caffemodel",
+        "A full-size VGG-19 file with random weights. Aims: under 0.3 s warm, and under 150 MB.",
+    ),
+)
+
+
+def main() -> int:
+    """Measure, print and write; returns the exit status."""
+    parts, busy = [], 0.0
+    for title, name, aim in PARTS:
+        busy = max(busy, wait_until_quiet())
+        module = f"tests.benchmarks.{name}"
+        print(f"{title}: python -m {module}", file=sys.stderr)
+        done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(f"{module} failed with status {done.returncode}; {PAGE} is unchanged", file=sys.stderr)
+            return 1
+        print(done.stdout)
+        parts.append(Part(title, module, aim, done.stdout.strip()))
+    write(PAGE, page(parts, busy))
+    print(f"written: {PAGE}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

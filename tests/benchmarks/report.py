@@ -1,0 +1,88 @@
+"""The machine that was measured, and the page of all measurements."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from core.blas import available_cores, blas_build
+
+PACKAGES = ("torch", "numpy", "scipy", "protobuf")
+QUIET = 10.0  # percent of all cores that others may use while we measure
+PATIENCE = 30  # seconds to wait for a quiet machine before each part
+
+HEAD = """# Speed and memory
+
+Written by `make bench`. Times are medians; what is compared is measured in turn, within the same minute.
+Each part can be repeated alone, with the command above its table.
+
+{facts}
+
+On a GPU: not measured, as no GPU was at hand.
+"""
+
+
+class Part(NamedTuple):
+    """One table: its heading, the module that makes it, what was aimed at, and the table itself."""
+
+    title: str
+    module: str
+    aim: str
+    table: str
+
+
+def page(parts: Sequence[Part], busy: float) -> str:
+    """docs/benchmarks.md; ``busy`` is the largest share (percent) of the cores that others used."""
+    sections = [
+        f"\n## {part.title}\n\n{part.aim}\n\n    python -m {part.module}\n\n{part.table}\n" for part in parts
+    ]
+    return HEAD.format(facts=_facts(busy)) + "".join(sections)
+
+
+def wait_until_quiet() -> float:
+    """Wait a while for other programs to stop; returns the percentage of the cores that they use at last."""
+    deadline = time.monotonic() + PATIENCE
+    busy = psutil.cpu_percent(interval=1)
+    while busy > QUIET and time.monotonic() < deadline:
+        busy = psutil.cpu_percent(interval=2)
+    return busy
+
+
+def _facts(busy: float) -> str:
+    blas = blas_build()
+    gibibytes = psutil.virtual_memory().total / 2**30
+    lines = [
+        f"date: {date.today().isoformat()}",
+        f"processor: {_processor()}, {available_cores()} cores, {gibibytes:.0f} GiB",
+        f"system: {platform.system()} {platform.release()}, Python {platform.python_version()}",
+        f"BLAS: {blas.library} {blas.version}, kernel {blas.kernel}",
+        ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+        f"other programs used at most {busy:.0f} % of the cores at the start of a part",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _processor() -> str:
+    """The model that Linux names; elsewhere what Python knows."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def write(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename."""
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text)
+    unfinished.replace(path)
