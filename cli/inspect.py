@@ -34,6 +34,8 @@ def inspect_command(file: Path, proto: Path | None) -> None:
         click.echo("\n".join(_identity(file)))
     except (CaffemodelError, NeuralStyleError) as error:
         _fail(str(error))
+    except BrokenPipeError:
+        raise  # the reader has seen enough; click ends quietly
     except OSError as error:
         _fail(f"{file}: {error.strerror}; check the path")
 

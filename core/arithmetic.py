@@ -141,9 +141,6 @@ class Arithmetic(Protocol):
     def gram_backward(self, x: Array, grad: Array) -> Array:
         """``grad F + grad^T F`` with shape (C, H, W), for ``grad`` of shape (C, C)."""
 
-    def total_variation_gradient(self, x: Array) -> Array:
-        """Gradient of half the sum of squared differences to the right and lower neighbours."""
-
     def adam_step_(self, x: Array, m: Array, v: Array, g: Array, beta2: float, step: float) -> None:
         """``v = beta2 v + (1 - beta2) g^2`` and ``x -= step m / (sqrt(v) + 1e-8)``, in place."""
 

@@ -174,16 +174,6 @@ class NativeArithmetic:
         both = (grad + grad.t())[:, :, None, None].contiguous(memory_format=self._format)
         return F.conv2d(batch, both)[0]
 
-    def total_variation_gradient(self, x: Tensor) -> Tensor:
-        block = x[:, :-1, :-1]
-        dx, dy = block - x[:, :-1, 1:], block - x[:, 1:, :-1]
-        grad = torch.zeros_like(x)
-        grad[:, :-1, :-1] += dx
-        grad[:, :-1, :-1] += dy
-        grad[:, :-1, 1:] -= dx
-        grad[:, 1:, :-1] -= dy
-        return grad
-
     def adam_step_(self, x: Tensor, m: Tensor, v: Tensor, g: Tensor, beta2: float, step: float) -> None:
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         x.addcdiv_(m, v.sqrt().add_(1e-8), value=-step)

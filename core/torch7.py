@@ -215,17 +215,6 @@ class Torch7Arithmetic:
         self._over_columns(channels, columns)
         return out
 
-    def total_variation_gradient(self, x: Float32) -> Float32:
-        """Kept: neither the last row nor the last column starts a difference."""
-        block = x[:, :-1, :-1]
-        dx, dy = block - x[:, :-1, 1:], block - x[:, 1:, :-1]
-        grad = np.zeros_like(x)
-        grad[:, :-1, :-1] += dx
-        grad[:, :-1, :-1] += dy
-        grad[:, :-1, 1:] -= dx
-        grad[:, 1:, :-1] -= dy
-        return grad
-
     def adam_step_(self, x: Float32, m: Float32, v: Float32, g: Float32, beta2: float, step: float) -> None:
         """Kept: 1e-8 is added before the bias correction, which sits in ``step`` (optim.adam)."""
         v *= np.float32(beta2)
