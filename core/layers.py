@@ -7,12 +7,10 @@ of the last forward pass. ``str(layer)`` is the line Torch7 prints for it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import singledispatch
 
 import caffe_loader
 from core.arithmetic import Arithmetic, Array, Window
 from core.errors import NetworkError
-from core.torch_random import Torch7Random
 
 
 class Module(ABC):
@@ -148,157 +146,6 @@ class SpatialCrossMapLRN(Module):
         return self.arithmetic.response_norm_backward(
             grad, self._input, self._output, self._scale, self._size, self._alpha, self._beta
         )
-
-
-class Tanh(Module):
-    """Hyperbolic tangent."""
-
-    def forward(self, x: Array) -> Array:
-        self._output = self.arithmetic.tanh(x)
-        return self._output
-
-    def backward(self, grad: Array) -> Array:
-        return grad * (1 - self._output * self._output)
-
-
-class Sigmoid(Module):
-    """Logistic function."""
-
-    def forward(self, x: Array) -> Array:
-        self._output = self.arithmetic.sigmoid(x)
-        return self._output
-
-    def backward(self, grad: Array) -> Array:
-        return grad * (1 - self._output) * self._output
-
-
-class Dropout(Module):
-    """Kept: active during the whole run, since the original never leaves training mode.
-
-    A value is kept with probability 1 - ratio and then divided by it; the run's generator draws.
-    """
-
-    def __init__(self, arithmetic: Arithmetic, layer: caffe_loader.Dropout, random: Torch7Random) -> None:
-        super().__init__(arithmetic, layer.name)
-        self._ratio, self._random = layer.ratio, random
-
-    def forward(self, x: Array) -> Array:
-        kept = self._random.bernoulli(1 - self._ratio, tuple(x.shape))
-        self._noise = self.arithmetic.divide_(self.arithmetic.array(kept), 1 - self._ratio)
-        return x * self._noise
-
-    def backward(self, grad: Array) -> Array:
-        return grad * self._noise
-
-    def __str__(self) -> str:
-        return f"nn.Dropout({self._ratio:f})"
-
-
-class View(Module):
-    """Flattens (C, H, W) to (C H W,)."""
-
-    def forward(self, x: Array) -> Array:
-        self._shape = tuple(x.shape)
-        return x.reshape(-1)
-
-    def backward(self, grad: Array) -> Array:
-        return grad.reshape(self._shape)
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        count = 1
-        for size in shape:
-            count *= size
-        return (count,)
-
-    def __str__(self) -> str:
-        return "nn.View(-1)"
-
-
-class Linear(Module):
-    """A fully connected layer on a flat input."""
-
-    def __init__(self, arithmetic: Arithmetic, layer: caffe_loader.Linear) -> None:
-        super().__init__(arithmetic, layer.name)
-        self.features = (layer.in_features, layer.out_features)
-        self._weight = arithmetic.array(layer.weight_array())
-        self._bias = arithmetic.array(layer.bias_array())
-
-    def forward(self, x: Array) -> Array:
-        self.output_shape(tuple(x.shape))
-        return self.arithmetic.linear(x, self._weight, self._bias)
-
-    def backward(self, grad: Array) -> Array:
-        return self.arithmetic.linear_backward(grad, self._weight)
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if shape != (self.features[0],):
-            raise NetworkError(
-                f"layer '{self.name}' needs {self.features[0]} inputs, not {shape}: losses on or behind a "
-                "fully connected layer work at the image size the model was trained with only"
-            )
-        return (self.features[1],)
-
-    def __str__(self) -> str:
-        return f"nn.Linear({self.features[0]} -> {self.features[1]})"
-
-
-class SoftMax(Module):
-    """Softmax over the first axis."""
-
-    def forward(self, x: Array) -> Array:
-        self._output = self.arithmetic.softmax(x)
-        return self._output
-
-    def backward(self, grad: Array) -> Array:
-        return (grad - (grad * self._output).sum(0)) * self._output
-
-
-@singledispatch
-def make_module(layer: object, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    """The module for one layer of :func:`caffe_loader.chain`."""
-    raise NetworkError(f"no module for {layer!r}")
-
-
-@make_module.register
-def _(layer: caffe_loader.Convolution, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    return SpatialConvolution(arithmetic, layer)
-
-
-@make_module.register
-def _(layer: caffe_loader.Pooling, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    if min(layer.kernel) < 1:
-        raise NetworkError(
-            f"layer '{layer.name}' pools over the whole picture, which the original cannot run"
-        )
-    window = Window(layer.kernel, layer.stride, layer.padding)
-    if layer.kind == "max":
-        return SpatialMaxPooling(arithmetic, layer.name, window)
-    return SpatialAveragePooling(arithmetic, layer.name, window, ceil=True)
-
-
-@make_module.register
-def _(layer: caffe_loader.LRN, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    return SpatialCrossMapLRN(arithmetic, layer)
-
-
-@make_module.register
-def _(layer: caffe_loader.Linear, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    return Linear(arithmetic, layer)
-
-
-@make_module.register
-def _(layer: caffe_loader.Dropout, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    return Dropout(arithmetic, layer, random)
-
-
-@make_module.register(caffe_loader.ReLU)
-@make_module.register(caffe_loader.Tanh)
-@make_module.register(caffe_loader.Sigmoid)
-@make_module.register(caffe_loader.View)
-@make_module.register(caffe_loader.SoftMax)
-def _(layer: caffe_loader.ReLU, arithmetic: Arithmetic, random: Torch7Random) -> Module:
-    kinds = {kind.__name__: kind for kind in (ReLU, Tanh, Sigmoid, View, SoftMax)}
-    return kinds[type(layer).__name__](arithmetic, layer.name)
 
 
 def _positive(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:

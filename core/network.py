@@ -8,8 +8,10 @@ from typing import Any
 
 import caffe_loader
 from core.arithmetic import Arithmetic, Array
+from core.dense_layers import Dropout
 from core.errors import NetworkError
-from core.layers import Dropout, Module, SpatialAveragePooling, SpatialMaxPooling, make_module
+from core.layer_factory import make_module
+from core.layers import Module, SpatialAveragePooling, SpatialMaxPooling
 from core.losses import ContentLoss, StyleLoss, TVLoss
 from core.settings import Settings
 from core.torch_random import Torch7Random

@@ -6,20 +6,10 @@ import torch
 
 import caffe_loader
 from core.arithmetic import Window
+from core.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
 from core.errors import NetworkError
-from core.layers import (
-    Dropout,
-    Linear,
-    Sigmoid,
-    SoftMax,
-    SpatialAveragePooling,
-    SpatialConvolution,
-    SpatialCrossMapLRN,
-    SpatialMaxPooling,
-    Tanh,
-    View,
-    make_module,
-)
+from core.layer_factory import make_module
+from core.layers import SpatialAveragePooling, SpatialConvolution, SpatialCrossMapLRN, SpatialMaxPooling
 from core.native import NativeArithmetic
 from core.torch7 import Torch7Arithmetic
 from core.torch_random import Torch7Random
