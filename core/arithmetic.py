@@ -149,9 +149,17 @@ def sequential_mean_square(difference: NDArray[np.float32]) -> float:
     """Mean of squares, ``difference`` being overwritten.
 
     Kept: a strict left-to-right float32 sum (THNN MSECriterion on the CPU), 0.7 % low on ten million
-    elements. ``cumsum`` adds in that order; ``sum`` adds in pairs.
+    elements.
     """
     squares = difference.reshape(-1)
     squares *= squares
-    total = np.cumsum(squares, dtype=np.float32, out=squares)[-1]
-    return float(total / np.float32(squares.size))
+    return float(np.float32(sequential_sum(squares)) / np.float32(squares.size))
+
+
+def sequential_sum(values: NDArray[Any]) -> float:
+    """The sum from left to right, every partial sum rounded to the dtype of the 1-D ``values``.
+
+    NumPy's ``add.reduce`` adds in pairs and ``cumsum`` is six times slower; ``subtract.reduce`` takes one
+    after the other, and subtracting from zero rounds as adding does.
+    """
+    return 0.0 - float(np.subtract.reduce(values, initial=values.dtype.type(0)))  # 0, not -0

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import blas, torch7_pooling
-from core.arithmetic import Window, sequential_mean_square
+from core.arithmetic import Window, sequential_mean_square, sequential_sum
 from core.blas import COLUMN_CUT, Float32, Matrix, Workers, available_cores, sgemm
 from core.errors import NetworkError
 from core.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
@@ -76,8 +76,8 @@ class Torch7Arithmetic:
         return blas.sdot(x, y)
 
     def sum_abs(self, x: Float32) -> float:
-        """Kept: a strict left-to-right sum, which only ``cumsum`` does (``sum`` adds in pairs)."""
-        return float(np.cumsum(np.abs(x), dtype=np.float64)[-1])
+        """Kept: a strict left-to-right sum."""
+        return sequential_sum(np.abs(x).astype(np.float64).reshape(-1))
 
     def mean_squared_error(self, x: Float32, target: Float32) -> float:
         return sequential_mean_square(x - target)

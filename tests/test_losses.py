@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.arithmetic import sequential_mean_square
+from core.arithmetic import sequential_mean_square, sequential_sum
 from core.layers import ReLU
 from core.losses import ContentLoss, StyleLoss, TVLoss
 from core.native import NativeArithmetic
@@ -123,6 +123,14 @@ def test_the_mean_of_squares_is_a_running_float32_sum():
     # three million equal terms: the running sum is too coarse to follow them
     assert sequential_mean_square(values.copy()) == pytest.approx(0.01, rel=0.05)
     assert abs(sequential_mean_square(values.copy()) - 0.01) > 1e-5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 127, 128, 129, 1000, 100_001])
+def test_sums_run_from_left_to_right(dtype, size):
+    values = RNG.random(size).astype(dtype) * RNG.random(size).astype(dtype)
+    assert sequential_sum(values) == float(np.cumsum(values)[-1])
+    assert str(sequential_sum(values * 0)) == "0.0"  # the log would show -0.000000
 
 
 def test_gram_bits_do_not_depend_on_threads():
