@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cli.lua_flags import CommandLine, parse, usage
+from cli.terminal import discard_log, notice, print_log
 from core.errors import NeuralStyleError
 from core.settings import Settings
 from core.settings_text import FIELDS, read_yaml
+
+if TYPE_CHECKING:
+    from core.devices import Placement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,14 +21,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _command(sys.argv[1:] if arguments is None else arguments)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on; no noise at exit
+        discard_log()
         return 1
     except KeyboardInterrupt:
+        notice("interrupted; nothing more is written")
         return 130
     except Exception as error:
         if not _is_for_the_user(error):
             raise
-        print(f"neural_style: {error}", file=sys.stderr)
+        notice(str(error))
         return 1
 
 
@@ -37,7 +42,7 @@ def _is_for_the_user(error: Exception) -> bool:
 def _command(words: Sequence[str]) -> int:
     line = parse(words)
     if line.help:
-        print(usage("neural_style"))
+        print_log(usage("neural_style") + "\n")
         return 0
     settings = settings_of(line)
     settings.validate()
@@ -53,17 +58,17 @@ def settings_of(line: CommandLine) -> Settings:
 
 def _check_outputs(settings: Settings, line: CommandLine) -> None:
     """Whatever cannot be written is said before any work."""
-    from cli.run_files import check_folder
+    from cli.run_files import check_target
     from core.images import check_writable
 
     check_writable(settings.output_image)
     for flag in ("trace_file", "plot_losses", "save_config"):
         if flag in line.program:
-            check_folder(flag, line.program[flag])
+            check_target(flag, line.program[flag])
 
 
 def _start(settings: Settings, line: CommandLine) -> int:
-    from cli.run import notice, run
+    from cli.run import run
     from cli.run_files import save_config
     from core.devices import choose
     from core.memory import plan
@@ -71,16 +76,30 @@ def _start(settings: Settings, line: CommandLine) -> int:
     for sentence in (*settings.notices(), *_differences_to_prototxt(settings)):
         notice(sentence)
     placement = choose(settings)
-    for sentence in placement.notices:
+    for sentence in (*placement.notices, *_without_effect_on(placement, settings)):
         notice(sentence)
     planned = plan(settings, placement)
     if "save_config" in line.program:
         save_config(line.program["save_config"], settings)
     if line.dry_run:
-        print("\n".join(planned.lines()))
+        print_log("\n".join(planned.lines()) + "\n")
         return 0
     planned.check()
     return run(settings, placement, line.program.get("trace_file", ""), line.program.get("plot_losses", ""))
+
+
+def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
+    """Sentences about flags that the devices found do not use."""
+    on_cpu = placement.devices == ("cpu",)
+    cases = (
+        (
+            on_cpu and settings.backend == "cudnn",
+            "-backend cudnn: taken as nn on the CPU, as in the original",
+        ),
+        (on_cpu and settings.cudnn_autotune, "-cudnn_autotune has no effect on the CPU"),
+        (not on_cpu and settings.threads > 0, "-threads has no effect on a GPU"),
+    )
+    return [sentence for applies, sentence in cases if applies]
 
 
 def _differences_to_prototxt(settings: Settings) -> list[str]:

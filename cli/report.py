@@ -93,5 +93,10 @@ def seventeen_digits(value: float) -> str:
     rounded = Context(prec=17, rounding=ROUND_HALF_UP).create_decimal(Decimal(value))
     if not rounded.is_finite():
         return str(value)
-    text = f"{rounded.normalize():f}" if -5 < rounded.adjusted() < 17 else f"{value:.17g}"
-    return text if rounded else "0"
+    digits = rounded.normalize()
+    if not digits:
+        return "0"
+    if -5 < digits.adjusted() < 17:
+        return f"{digits:f}"
+    mantissa, exponent = f"{digits:e}".split("e")
+    return f"{mantissa}e{int(exponent):+03d}"

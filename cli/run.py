@@ -14,14 +14,21 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cli.loss_plot import plot_losses
 from cli.report import is_due, log_lines
-from cli.run_files import Trace, loss_names, plot_losses
+from cli.run_files import Trace
+from cli.terminal import notice, print_log, shows_progress
 from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event
 from core.images import save_image
 from core.settings import Settings
 from core.stylize import output_image, stylize
+
+ADVICE = {
+    "lbfgs": "L-BFGS takes fixed steps and can overshoot; try -optimizer adam, or smaller weights",
+    "adam": "Try a lower -learning_rate, or smaller weights",
+}
 
 
 class Interrupted(BaseException):
@@ -30,11 +37,6 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.status = 128 + number
-
-
-def notice(sentence: str) -> None:
-    """Tell the person at the terminal something that is not part of the original's log."""
-    print(f"neural_style: {sentence}", file=sys.stderr, flush=True)
 
 
 def run(settings: Settings, placement: Placement, trace_file: str = "", plot_file: str = "") -> int:
@@ -65,12 +67,11 @@ class Session:
         self._trace = Trace(trace_file) if trace_file else None
         self._plot_file = plot_file
         self._last: Evaluation | None = None
-        self._names: list[str] = []
-        self._losses: list[list[float]] = []
+        self._losses: list[tuple[float, ...]] = []
         self._bar = tqdm(
             total=math.ceil(settings.num_iterations),
             unit="it",
-            disable=not (progress and sys.stderr.isatty()),
+            disable=not (progress and shows_progress()),
             leave=False,
         )
 
@@ -84,16 +85,16 @@ class Session:
             if isinstance(event, Evaluation):
                 self._save_if_due(event)
         if self._last is None or self._last.number != self._settings.num_iterations:
-            notice("no evaluation has the number of -num_iterations, so no final image is written")
+            _notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
 
     def keep_last(self, why: str) -> None:
         """Save the last finite picture as the result, if there is one."""
         path = self._settings.output_image
         if self._last is None:
-            notice(f"{why} before the first evaluation; nothing is written")
+            _notice_above_bar(f"{why} before the first evaluation; nothing is written")
             return
         save_image(path, output_image(self._settings, self._last))
-        notice(f"{why}; evaluation {self._last.number} is saved as {path}")
+        _notice_above_bar(f"{why}; evaluation {self._last.number} is saved as {path}")
 
     def close(self) -> None:
         """End bar and trace, draw the plot of what was evaluated."""
@@ -101,15 +102,16 @@ class Session:
         if self._trace:
             self._trace.close()
         if self._plot_file and self._losses:
-            plot_losses(self._plot_file, self._settings, self._losses, self._names)
+            plot_losses(self._plot_file, self._settings, self._losses)
 
     def _check_finite(self, evaluation: Evaluation) -> None:
         if math.isfinite(evaluation.total):
             return
-        self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
+        if self._last is not None:
+            self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
         raise DivergenceError(
-            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. L-BFGS takes fixed "
-            "steps and can overshoot; try -optimizer adam, a lower -learning_rate, or smaller weights"
+            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. "
+            + ADVICE[self._settings.optimizer]
         )
 
     def _record(self, evaluation: Evaluation) -> None:
@@ -117,17 +119,14 @@ class Session:
         if self._trace:
             self._trace.add(evaluation)
         if self._plot_file:
-            self._names = self._names or loss_names(evaluation, "", "total")[1:]
-            losses = [*evaluation.content_losses, *evaluation.style_losses, evaluation.total]
-            self._losses.append(losses)
+            self._losses.append((*evaluation.content_losses, *evaluation.style_losses, evaluation.total))
         self._bar.update(1)
 
     def _print(self, lines: Iterator[str]) -> None:
         text = "".join(f"{line}\n" for line in lines)
         if text:
             with self._bar.external_write_mode(file=sys.stdout):
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                print_log(text)
 
     def _save_if_due(self, evaluation: Evaluation) -> None:
         settings, number = self._settings, evaluation.number
@@ -135,6 +134,11 @@ class Session:
             save_image(settings.output_image, output_image(settings, evaluation))
         elif is_due(number, settings.save_iter):
             save_image(numbered(settings.output_image, number), output_image(settings, evaluation))
+
+
+def _notice_above_bar(sentence: str) -> None:
+    with tqdm.external_write_mode(file=sys.stderr):
+        notice(sentence)
 
 
 def numbered(path: str, number: int) -> str:
@@ -166,7 +170,7 @@ def _warnings_as_notices() -> Iterator[None]:
     def say_once(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in said:
             said.add(str(message))
-            notice(str(message))
+            _notice_above_bar(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)

@@ -7,6 +7,7 @@ Nothing heavy is imported, so that ``neural_style -help`` is quick.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +24,25 @@ CHOICES = {
     "backend": ("nn", "cudnn", "clnn"),
     "arithmetic": ARITHMETICS,
 }
+LARGEST = {  # positions in a picture are float32, exact up to here; the others only keep nonsense out
+    "image_size": 1 << 24,
+    "style_scale": 1 << 24,
+    "lbfgs_num_correction": 1 << 24,
+    "threads": 1024,
+}
+FINITE = (
+    *LARGEST,
+    "num_iterations",
+    "seed",
+    "content_weight",
+    "style_weight",
+    "tv_weight",
+    "learning_rate",
+)
+NUMBER = re.compile(
+    r"([+-]?)(0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?|0b[01]+"
+    r"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)"
+)
 
 
 def _flag(default: Any, help_text: str, *, ours: bool = False) -> Any:
@@ -93,39 +113,47 @@ class Settings:
             value = getattr(self, name)
             if value not in known:
                 raise SettingsError(f"-{name} {value}: must be one of {', '.join(known)}")
-        self._check_numbers()
+        self._check_finite()
+        self._check_ranges()
+        self._check_files()
         self._check_styles()
         if not (self.content_layers or self.style_layers):
             raise SettingsError(
                 "-content_layers and -style_layers are both empty: there is nothing to optimise"
             )
 
-    def _check_numbers(self) -> None:
-        for name in (
-            "image_size",
-            "style_scale",
-            "num_iterations",
-            "seed",
-            "threads",
-            "lbfgs_num_correction",
-        ):
+    def _check_finite(self) -> None:
+        for name in FINITE:
             value = getattr(self, name)
             if not math.isfinite(value):
-                raise SettingsError(f"-{name} {value}: must be a finite number")
-        for name in ("image_size", "style_scale"):
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"-{name} {format_number(getattr(self, name))}: must be greater than 0")
-        for name in ("content_weight", "style_weight", "tv_weight", "learning_rate"):
-            if math.isnan(getattr(self, name)):
-                raise SettingsError(f"-{name}: is not a number")
+                raise SettingsError(f"-{name} {format_number(value)}: must be a finite number")
+        if not all(map(math.isfinite, self.multigpu_strategy)):
+            raise SettingsError("-multigpu_strategy: must be finite numbers")
+
+    def _check_ranges(self) -> None:
+        for name, largest in LARGEST.items():
+            value = getattr(self, name)
+            if value <= 0 and name in ("image_size", "style_scale"):
+                raise SettingsError(f"-{name} {format_number(value)}: must be greater than 0")
+            if value > largest:
+                raise SettingsError(f"-{name} {format_number(value)}: must be at most {largest}")
+        if self.image_size * self.style_scale > LARGEST["image_size"]:
+            raise SettingsError("-style_scale: makes the style image too large; choose a smaller one")
         if self.threads < 0 or self.threads != int(self.threads):
             raise SettingsError(
                 f"-threads {format_number(self.threads)}: must be a whole number, 0 for all cores"
             )
 
-    def _check_styles(self) -> None:
+    def _check_files(self) -> None:
+        for name in ("content_image", "output_image", "model_file"):
+            if not getattr(self, name):
+                raise SettingsError(f"-{name}: no file is named")
         if not self.style_image:
             raise SettingsError("-style_image: no image is named")
+        if not all(self.style_image):
+            raise SettingsError("-style_image: there is an empty name between two commas")
+
+    def _check_styles(self) -> None:
         weights = self.style_blend_weights
         if weights is None:
             return
@@ -138,11 +166,19 @@ class Settings:
             raise SettingsError("-style_blend_weights: must be finite numbers whose sum is not 0")
 
     def notices(self) -> list[str]:
-        """Sentences about flags that have no effect in this run."""
+        """Sentences about flags that have no effect in this run, or not the one expected."""
         cases: Sequence[tuple[bool, str]] = (
             (
                 bool(self.init_image) and self.init == "random",
                 "-init_image has no effect with -init random; add -init image to start from it",
+            ),
+            (
+                self.seed >= 0 and self.init == "image",
+                "-seed has no effect with -init image, unless the layers used include dropout",
+            ),
+            (
+                len(set(self.style_image)) < len(self.style_image),
+                "-style_image names a picture more than once; each time counts in the blend",
             ),
             (
                 self.optimizer == "lbfgs" and self.learning_rate != 10,
@@ -187,16 +223,19 @@ def lua_number(text: str) -> float:
 
     Raises: ValueError.
     """
-    digits = text.strip()
-    sign = -1.0 if digits.startswith("-") else 1.0
-    body = digits.lower().removeprefix("-" if sign < 0 else "+")
-    if "_" in body or not body or body[0] in "+-":
+    match = NUMBER.fullmatch(text.strip(" \t\n\v\f\r").lower())
+    if match is None:
         raise ValueError(f"not a number: {text!r}")
-    if body.startswith("0b"):
-        return sign * int(body[2:], 2)
-    if body.startswith("0x"):
-        return sign * float.fromhex(body)
-    return sign * float(body)
+    sign, size = match.groups()
+    try:
+        value = float(int(size, 2)) if size.startswith("0b") else _hexadecimal_or_decimal(size)
+    except OverflowError:
+        value = math.inf
+    return -value if sign == "-" else value
+
+
+def _hexadecimal_or_decimal(size: str) -> float:
+    return float.fromhex(size) if size.startswith("0x") else float(size)
 
 
 def format_number(value: float) -> str:

@@ -18,6 +18,7 @@ LIST_FIELDS = ("style_image", "style_blend_weights", "multigpu_strategy", "conte
 NUMBER_LISTS = ("style_blend_weights", "multigpu_strategy")
 FIELDS = {item.name: item for item in fields(Settings)}
 MAXIMUM_BYTES = 1 << 20
+LONGEST_QUOTE = 60
 
 
 def parse_value(name: str, text: str) -> Any:
@@ -60,17 +61,16 @@ def read_yaml(path: str | os.PathLike[str], base: Settings | None = None) -> Set
     file, line and key.
     """
     changes = {}
-    for key, value, line in _entries(path):
+    for key_node, node in _entries(path):
+        key, where = _written(key_node), f"{path}, line {key_node.start_mark.line + 1}"
         if key not in FIELDS:
-            raise SettingsError(f"{path}, line {line}: unknown key '{key}'{nearest(key, list(FIELDS))}")
+            raise SettingsError(f"{where}: unknown key '{key}'{nearest(key, list(FIELDS))}")
         if key in changes:
-            raise SettingsError(f"{path}, line {line}: '{key}' is given twice")
+            raise SettingsError(f"{where}: '{key}' is given twice")
         try:
-            changes[key] = _from_yaml(key, value)
-        except (TypeError, ValueError):
-            raise SettingsError(
-                f"{path}, line {line}: {key} should be {_wanted(key)}, not {value!r}"
-            ) from None
+            changes[key] = _from_yaml(key, _construct(node))
+        except (TypeError, ValueError, OverflowError):
+            raise SettingsError(f"{where}: {key} should be {_wanted(key)}, not {_written(node)}") from None
     folder = Path(path).parent
     for key in PATH_FIELDS:
         if key in changes:
@@ -89,8 +89,8 @@ def to_yaml(settings: Settings, folder: str | os.PathLike[str]) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def _entries(path: str | os.PathLike[str]) -> list[tuple[str, Any, int]]:
-    """Key, value and line of every entry."""
+def _entries(path: str | os.PathLike[str]) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Key and value of every entry, as written."""
     try:
         data = Path(path).read_bytes()
         if len(data) > MAXIMUM_BYTES:
@@ -103,22 +103,40 @@ def _entries(path: str | os.PathLike[str]) -> list[tuple[str, Any, int]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise SettingsError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SettingsError(f"{path}{line}: not valid YAML: {problem}") from None
+    except RecursionError:
+        raise SettingsError(f"{path}: nested too deeply; should be lines of the form 'flag: value'") from None
     if node is None:
         return []
     if not isinstance(node, yaml.MappingNode):
         raise SettingsError(f"{path}: should be lines of the form 'flag: value'")
-    return [(str(key.value), _construct(value), key.start_mark.line + 1) for key, value in node.value]
+    return list(node.value)
 
 
 def _construct(node: yaml.Node) -> Any:
+    """Raises ValueError for what cannot be made, such as the date 2024-13-45 or a word tagged as a number."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
-    except yaml.YAMLError:
-        return node.value
+    except (
+        yaml.YAMLError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # PyYAML's answers to a wrong tag
+        raise ValueError(error) from None
     finally:
         loader.dispose()
+
+
+def _written(node: yaml.Node) -> str:
+    """What the file says there; aliases are not followed, so it stays short."""
+    start, end = node.start_mark, node.end_mark
+    text = " ".join((start.buffer or "")[start.pointer : end.pointer].split())
+    if isinstance(node, yaml.ScalarNode) and not text.startswith("!"):
+        text = text.strip("'\"")
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
 
 
 def _from_yaml(name: str, value: Any) -> Any:
@@ -132,7 +150,7 @@ def _from_yaml(name: str, value: Any) -> Any:
         return _number(value)
     if name == "gpu" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _checked(value, str)
+    return _text(value)
 
 
 def _list_from_yaml(name: str, value: Any) -> Any:
@@ -142,7 +160,7 @@ def _list_from_yaml(name: str, value: Any) -> Any:
         value = list(split_commas(value))
     if not isinstance(value, list):
         value = [value]
-    return tuple(_number(item) if name in NUMBER_LISTS else _checked(item, str) for item in value)
+    return tuple(_number(item) if name in NUMBER_LISTS else _text(item) for item in value)
 
 
 def _number(value: Any) -> float:
@@ -158,6 +176,14 @@ def _checked(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise TypeError(value)
     return value
+
+
+def _text(value: Any) -> str:
+    """Text that can be a file name. Raises TypeError or ValueError."""
+    text = str(_checked(value, str))
+    if b"\0" in os.fsencode(text):
+        raise ValueError(text)
+    return text
 
 
 def _wanted(name: str) -> str:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,6 +124,45 @@ def test_a_garbled_picture_is_mentioned_once(tmp_path, capsys):
     assert capsys.readouterr().err.count("the original garbles") == 1
 
 
+def test_what_the_cpu_does_not_use_is_said(tmp_path, capsys):
+    assert main(words("-backend", "cudnn", "-cudnn_autotune", "-dry_run")) == 0
+    err = capsys.readouterr().err
+    assert "-backend cudnn: taken as nn on the CPU" in err
+    assert "-cudnn_autotune has no effect on the CPU" in err
+
+
+@pytest.mark.parametrize("flag", ["-save_config", "-plot_losses"])
+def test_a_device_is_never_replaced_by_a_file(tmp_path, capsys, flag):
+    os.mkfifo("pipe")
+    assert main(words(flag, "pipe")) == 1
+    assert f"{flag} pipe: not an ordinary file" in capsys.readouterr().err
+    assert files(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("-num_iterations", "1"),
+        ("-content_weight", "-5", "-style_weight", "-100"),
+        ("-init", "image", "-style_layers", "", "-tv_weight", "0"),
+    ],
+    ids=["one evaluation", "negative losses", "all losses 0"],
+)
+def test_every_run_can_be_drawn(tmp_path, capsys, flags):
+    assert main(words("-plot_losses", "p.png", *flags)) == 0
+    assert len(np.unique(pixels("p.png"))) > 10
+
+
+def test_file_names_of_any_letters(tmp_path, capsys):
+    name = os.fsdecode("a$b_$_{\u7167".encode() + b"\xff.jpg")
+    Path(name).write_bytes(Path(PHOTO).read_bytes())
+    model = os.fsdecode(b"m\xff.caffemodel")
+    Path(model).write_bytes(Path(MODEL).read_bytes())
+    assert main(words("-plot_losses", "p.png", "-save_config", "c.yml", content=name, model=model)) == 0
+    assert read_yaml("c.yml").content_image == name
+    assert "Successfully loaded m\\udcff.caffemodel\n" in capsys.readouterr().out
+
+
 def test_zero_iterations_write_no_picture_as_in_the_original(tmp_path, capsys):
     assert main(words("-num_iterations", "0")) == 0
     assert files(tmp_path) == []
@@ -172,6 +212,16 @@ def test_too_little_memory_is_said_before_the_work(tmp_path, capsys, monkeypatch
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Little)
     assert main(words()) == 1
     assert "not enough memory: the run needs about" in capsys.readouterr().err
+    assert files(tmp_path) == []
+
+
+def test_a_start_that_is_not_finite_is_said_once(tmp_path, capsys):
+    assert main(words("-style_weight", "1e308", "-print_iter", "1")) == 1
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("neural_style: stopped at evaluation 1: the loss is no longer finite. L-BFGS")
+    )
     assert files(tmp_path) == []
 
 
@@ -226,6 +276,36 @@ def test_a_reader_that_goes_away_is_no_traceback():
     assert process.wait(timeout=60) == 1
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(tmp_path, capsys):
+    assert main(words("-trace_file", "/dev/full")) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "neural_style: -trace_file /dev/full: cannot be written: No space left on device"
+    help_text = shell("-help > /dev/full")
+    assert (help_text.returncode, help_text.stdout) == (1, "")
+    assert help_text.stderr == (
+        "neural_style: the log cannot be written to stdout: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize(("closed", "lines"), [(">&-", 0), ("2>&-", 36), (">&- 2>&-", 0)])
+def test_a_closed_stream_is_no_error(closed, lines):
+    shown = shell(f"-help {closed}")
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    assert len(shown.stdout.splitlines()) >= lines
+
+
+def shell(rest):
+    return subprocess.run(
+        ["sh", "-c", f'"$0" -m cli.neural_style {rest}', sys.executable],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
 
 
 def test_the_output_folder_may_vanish(tmp_path):

@@ -35,6 +35,7 @@ def test_six_decimals_with_ties_away_from_zero(value, text):
         (0.1, "0.10000000000000001"),
         (1e-7, "9.9999999999999995e-08"),
         (1e20, "1e+20"),
+        (2.0**60 + 2.0**9, "1.1529215046068475e+18"),
     ],
 )
 def test_seventeen_digits_with_ties_away_from_zero(value, text):

@@ -1,0 +1,42 @@
+"""The two streams of a command: the log on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from core.errors import SettingsError
+
+
+def notice(sentence: str) -> None:
+    """Tell the person at the terminal something that is not part of the original's log, on one line."""
+    if sys.stderr is not None:  # print would fall back to stdout where the shell closed it, as with 2>&-
+        print("neural_style:", sentence.replace("\n", " "), file=sys.stderr, flush=True)
+
+
+def shows_progress() -> bool:
+    """Whether a person can see a progress bar on stderr."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def print_log(text: str) -> None:
+    """Write whole lines to stdout, seen at once behind a pipe; letters it cannot show become escapes.
+
+    Raises: BrokenPipeError where nobody reads on; SettingsError where they cannot be written.
+    """
+    if sys.stdout is None:
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_log()
+        raise SettingsError(f"the log cannot be written to stdout: {error.strerror}") from None
+
+
+def discard_log() -> None:
+    """Send what is left of the log nowhere; the interpreter would complain about it at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
