@@ -5,6 +5,9 @@
     |-- ImageError          a picture that cannot be read or written
     |-- NetworkError        a model that cannot carry the requested losses
     |-- RegistryError       a model file that cannot be found, fetched or verified
+    |-- T7Error             a Torch7 file that is damaged, foreign or of an unknown kind
+    |-- TransformError      a transform network that cannot be read, converted or run on this picture
+    |-- VideoError          a film or camera that cannot be read or written
     |-- DeviceError         a device or a splitting of the network over devices
     `-- DivergenceError     a loss that became NaN or infinite
 
@@ -30,6 +33,18 @@ class NetworkError(NeuralStyleError):
 
 class RegistryError(NeuralStyleError):
     """A model is unknown, could not be fetched, or is not the file it should be."""
+
+
+class T7Error(NeuralStyleError):
+    """A .t7 file is damaged, is something else, or holds what we cannot use."""
+
+
+class TransformError(NeuralStyleError):
+    """A transform network cannot be built, converted or run as asked."""
+
+
+class VideoError(NeuralStyleError):
+    """A film, an image sequence or a camera cannot be read or written."""
 
 
 class DeviceError(NeuralStyleError):

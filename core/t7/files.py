@@ -1,0 +1,109 @@
+"""A .t7 file as a whole: which form it has, and what it is if it is none."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from caffe_loader.errors import printable
+from caffe_loader.sniff import HEAD_BYTES, recognise
+from core.errors import T7Error
+from core.t7.cursor import AsciiCursor, BinaryCursor, ByteOrder, Cursor, DamagedError, Data
+from core.t7.reader import FUNCTION, Reader
+from core.t7.values import Value
+
+_FOREIGN = {
+    "html": "is a web page, not a model: the old download script stores the server's answer '301 Moved'; "
+    "download it again with https",
+    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` where it came from",
+    "zip": "is a zip archive, probably a PyTorch .pth; nstyle convert reads those of pytorch/examples "
+    "if the name ends in .pth",
+    "pickle": "is a Python pickle, probably an old PyTorch file; load it there and save its state_dict "
+    "with a newer PyTorch",
+    "archive": "is a compressed archive; unpack it first",
+    "hdf5": "is an HDF5 file; give the .t7",
+    "prototxt": "is a prototxt, the text description of a Caffe network; give the .t7",
+}
+_LEGACY_PYTORCH = b"\x80\x02\x8a\nl\xfc"
+
+
+@dataclass(frozen=True)
+class T7File:
+    """value: the saved object.  encoding: binary or ascii, and what is unusual about it.
+
+    trailing: bytes behind the object, which Torch7 ignores too.
+    """
+
+    path: Path
+    value: Value
+    encoding: str
+    size: int
+    trailing: int
+
+
+def load_t7(path: str | os.PathLike[str]) -> T7File:
+    """Read a .t7 file: binary of either byte order with 4- or 8-byte longs, or ascii.
+
+    Tensors are read-only arrays inside the mapped file. Raises: T7Error, one line that names the file, the
+    byte, and what to do.
+    """
+    file = Path(path)
+    data = _mapped(file)
+    head = bytes(data[:HEAD_BYTES])
+    failures: list[tuple[DamagedError, str]] = []
+    for cursor in _forms(data, head):
+        try:
+            value = Reader(cursor).value()
+            if failures and cursor.left:  # nonsense can have a beginning that makes sense in a rarer form
+                raise cursor.damaged(f"{cursor.left} bytes left over")
+        except DamagedError as error:
+            failures.append((error, cursor.encoding))
+        else:
+            return T7File(file, value, cursor.encoding, len(data), cursor.left)
+    raise _unreadable(file, head, failures)
+
+
+def _mapped(path: Path) -> Data:
+    shown = printable(str(path))
+    try:
+        with path.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size == 0:
+                raise T7Error(f"{shown}: is an empty file; download or copy it again")
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise T7Error(f"{shown}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise T7Error(f"{shown}: cannot be read: {reason}") from None
+
+
+def _forms(data: Data, head: bytes) -> Iterator[Cursor]:
+    """Every form the first bytes allow; a file begins with a type tag, a small number."""
+    if head[:1].isdigit() and head[1:2] in (b"\n", b"\r"):
+        yield AsciiCursor(data)
+    orders: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
+    for order, word in orders:
+        if len(head) >= 4 and int.from_bytes(head[:4], word) <= FUNCTION:
+            yield BinaryCursor(data, order, 8)
+            yield BinaryCursor(data, order, 4)
+
+
+def _unreadable(path: Path, head: bytes, failures: list[tuple[DamagedError, str]]) -> T7Error:
+    shown = printable(str(path))
+    if failures:
+        error, encoding = failures[0]  # of the usual form
+        return T7Error(
+            f"{shown}: byte {error.offset}: damaged or truncated .t7 ({encoding}): {error}; get it again"
+        )
+    kind = recognise(head)
+    if kind in _FOREIGN:
+        return T7Error(f"{shown}: {_FOREIGN[kind]}")
+    if head.isascii() and head.decode("ascii").replace("\n", "").replace("\r", "").isprintable():
+        return T7Error(
+            f"{shown}: is a text, not a Torch7 file: '{head.decode().strip()[:30].splitlines()[0]}...'"
+        )
+    return T7Error(f"{shown}: is not a Torch7 file; nothing that torch.save writes begins so")

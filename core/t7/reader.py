@@ -1,0 +1,193 @@
+"""Objects of a .t7 file from its primitives: tables, tensors, classes, shared and cyclic references.
+
+Matches ``torch.load`` (File.lua, torch7 814ea4a) for every type tag; functions are skipped, never executed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.t7.cursor import Cursor
+from core.t7.values import Function, Table, TorchObject, Value
+
+NIL, NUMBER, STRING, TABLE, TORCH, BOOLEAN, OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION = range(9)
+ELEMENTS = {
+    "Byte": "u1",
+    "Char": "i1",
+    "Short": "i2",
+    "Int": "i4",
+    "Long": "q",
+    "Float": "f4",
+    "Double": "f8",
+    "Half": "f2",
+    "": "f4",  # torch.CudaTensor
+}
+_ARRAY_CLASS = re.compile(
+    r"torch\.(?:(?:Cuda)?(Byte|Char|Short|Int|Long|Float|Double|Half)|Cuda())(Tensor|Storage)"
+)
+_VERSION = re.compile(rb"V (\d{1,9})")
+DEEPEST = 120  # nested objects; a model has about twenty
+DIMENSIONS = 16
+LONGEST_CLASS_NAME = 256
+
+
+class Reader:
+    """One pass over a file. ``elements`` of a tensor may not be more than the file has bytes.
+
+    (A stride of 0 lets a few bytes stand for any number of elements; whoever copies such a view would need
+    that memory.)
+    """
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        self._known: dict[int, Value] = {}
+        self._unfinished: set[int] = set()
+        self._depth = 0
+
+    def value(self) -> Value:
+        """The next object with all it refers to. Raises DamagedError."""
+        cursor = self._cursor
+        tag = cursor.integer()
+        if tag == NIL:
+            return None
+        if tag == NUMBER:
+            return cursor.double()
+        if tag == STRING:
+            return cursor.raw(cursor.integer())
+        if tag == BOOLEAN:
+            return cursor.integer() == 1
+        return self._nested(tag)
+
+    def _nested(self, tag: int) -> Value:
+        cursor = self._cursor
+        if self._depth == DEEPEST:
+            raise cursor.damaged(f"objects nested more than {DEEPEST} deep")
+        self._depth += 1
+        try:
+            if tag == OLDEST_FUNCTION:  # the only one without an index
+                return self._function()
+            if tag not in (TABLE, TORCH, OLD_FUNCTION, FUNCTION):
+                raise cursor.damaged(f"unknown type tag {tag}")
+            index = cursor.integer()
+            if index in self._unfinished:
+                raise cursor.damaged("a tensor that refers to itself")
+            if index in self._known:
+                return self._known[index]
+            return self._new(tag, index)
+        finally:
+            self._depth -= 1
+
+    def _new(self, tag: int, index: int) -> Value:
+        if tag == TABLE:
+            return self._table(index)
+        if tag == TORCH:
+            return self._torch_object(index)
+        self._known[index] = self._function()
+        return self._known[index]
+
+    def _function(self) -> Function:
+        """Bytecode and upvalues are passed over."""
+        self._cursor.raw(self._cursor.integer())
+        self.value()
+        return Function()
+
+    def _table(self, index: int) -> Table:
+        table = Table()
+        self._known[index] = table  # before its contents, which may refer to it
+        count = self._cursor.integer()
+        self._cursor.check_count(count, 4, "entries of a table")
+        for _ in range(count):
+            key = self.value()
+            if key is None or (isinstance(key, float) and math.isnan(key)):
+                raise self._cursor.damaged("a table with the key nil or nan")
+            table.entries.append((key, self.value()))
+        return table
+
+    def _torch_object(self, index: int) -> Value:
+        name, version = self._class()
+        match = _ARRAY_CLASS.fullmatch(name)
+        if match is None:
+            return self._instance(index, name, version)
+        self._unfinished.add(index)
+        dtype = np.dtype(ELEMENTS[match[1] or match[2] or ""])
+        value = self._tensor(dtype, name) if match[3] == "Tensor" else self._storage(dtype)
+        self._unfinished.discard(index)
+        self._known[index] = value
+        return value
+
+    def _class(self) -> tuple[str, int]:
+        """Class name and version; very old files have no version."""
+        first = self._cursor.raw(self._cursor.integer())
+        match = _VERSION.fullmatch(first)
+        name = self._cursor.raw(self._cursor.integer()) if match else first
+        if not name or len(name) > LONGEST_CLASS_NAME or not name.isascii():
+            raise self._cursor.damaged("no class name where there should be one")
+        return name.decode("ascii"), int(match[1]) if match else 0
+
+    def _instance(self, index: int, name: str, version: int) -> TorchObject:
+        instance = TorchObject(name, version)
+        self._known[index] = instance
+        if name in ("tds.Vec", "tds.Hash"):
+            instance.fields.entries = self._tds_entries(name)
+            return instance
+        fields = self.value()
+        if not isinstance(fields, Table):
+            raise self._cursor.damaged(f"an object of class {name[:60]!r} that is not stored as a table")
+        instance.fields = fields
+        return instance
+
+    def _tds_entries(self, name: str) -> list[tuple[Value, Value]]:
+        """Kept: the object between the count and the elements has no meaning."""
+        count = self._cursor.integer()
+        self._cursor.check_count(count, 4, "elements")
+        self.value()
+        if name == "tds.Vec":
+            return [(float(position), self.value()) for position in range(1, count + 1)]
+        return [(self.value(), self.value()) for _ in range(count)]
+
+    def _storage(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        (count,) = self._cursor.longs(1)
+        return self._cursor.array(dtype, count)
+
+    def _tensor(self, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+        cursor = self._cursor
+        dimensions = cursor.integer()
+        if not 0 <= dimensions <= DIMENSIONS:
+            raise cursor.damaged(f"a tensor with {dimensions} dimensions")
+        sizes, strides = cursor.longs(dimensions), cursor.longs(dimensions)
+        (offset,) = cursor.longs(1)
+        storage = self.value()
+        if storage is None:
+            storage = np.empty(0, dtype)
+        if not isinstance(storage, np.ndarray) or storage.ndim != 1 or not _same_kind(storage, dtype):
+            raise cursor.damaged(f"a {name} whose storage is of another type")
+        return self._view(storage, sizes, strides, offset - 1)
+
+    def _view(self, storage: NDArray[Any], sizes: list[int], strides: list[int], start: int) -> NDArray[Any]:
+        """The part of ``storage`` that a tensor shows, checked against its bounds."""
+        if not sizes:
+            return storage[:0]
+        if min(sizes) < 0 or min(strides) < 0 or start < 0:
+            raise self._cursor.damaged("a tensor with a negative size, stride or offset")
+        elements = math.prod(sizes)
+        if not elements:
+            return storage[:0]
+        last = start + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
+        if last >= len(storage) or elements > self._cursor.size:
+            raise self._cursor.damaged(
+                f"a tensor of size {'x'.join(map(str, sizes))} that leaves its storage of {len(storage)}"
+            )
+        in_bytes = [stride * storage.itemsize for stride in strides]
+        return np.lib.stride_tricks.as_strided(storage[start:], sizes, in_bytes, writeable=False)
+
+
+def _same_kind(storage: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    """Equal element types; a Long storage of 4-byte longs has elements of 4 bytes."""
+    if dtype.char in "lq":
+        return storage.dtype.kind == "i" and storage.dtype.itemsize in (4, 8)
+    return storage.dtype.newbyteorder("=") == dtype
