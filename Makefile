@@ -1,5 +1,7 @@
 # Everything runs in .venv, which `make setup` creates; nothing outside the clone is touched.
 PYTHON ?= python3
+# Which ONNX Runtime: the wheel for CUDA where there is an NVIDIA driver; the two exclude each other.
+ONNX ?= $(if $(shell command -v nvidia-smi),onnx-gpu,onnx)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 
@@ -14,7 +16,7 @@ setup: .venv/ready ## create .venv with the commands neural_style and nstyle
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video]'
 	@touch $@
 
 demo: setup ## stylise the bundled photo with the bundled painting, offline, in a minute or two
@@ -36,8 +38,9 @@ check: setup ## lint, types and import directions only
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-parity: setup ## compare every reference run of the real Torch7 program, stage by stage
+parity: setup ## compare every reference run of the real Torch7 programs, stage by stage
 	$(BIN)/nstyle parity
+	$(BIN)/nstyle parity --program fast_neural_style
 	$(BIN)/nstyle parity --arithmetic native
 
 bench: setup ## measure speed and memory; writes docs/benchmarks.md

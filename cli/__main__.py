@@ -7,7 +7,8 @@ from importlib import import_module
 import click
 
 COMMANDS = {
-    "inspect": ("cli.inspect:inspect_command", "Show the layers of a caffemodel."),
+    "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
+    "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
 }
@@ -36,7 +37,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup)
 def main() -> None:
-    """Tools around neural_style: model files and proofs of exactness."""
+    """Tools around neural_style: model files, conversions and proofs of exactness."""
 
 
 if __name__ == "__main__":

@@ -1,24 +1,25 @@
-"""docs/flags.md, made from the fields of Settings: ``python -m cli.flags_page``."""
+"""docs/flags.md, made from the programs' settings: ``python -m cli.flags_page``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cli.lua_flags import PROGRAM_FLAGS
-from core.settings_text import FIELDS, format_value
+from cli import fast_neural_style, neural_style, webcam_demo
+from cli.lua_flags import Grammar, default_text
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "flags.md"
 HEAD = """# Flags
 
-Made by `make docs` from the fields of `core/settings.py`; a test keeps it current. The grammar is that of
-torch.CmdLine: one dash, exact names, booleans without a value. `--flag` and `-flag=value` work too. In a YAML
-file the names are the same and comma lists are lists.
-
+Made by `make docs` from `core/settings.py`, `core/transform/settings.py` and `core/transform/webcam.py`; a
+test keeps it current. The grammar is that of torch.CmdLine: one dash, exact names, booleans without a value.
+`--flag` and `-flag=value` work too. In a YAML file the names are the same and comma lists are lists.
+"""
+TABLE = """
 | flag | default | meaning |
 | --- | --- | --- |
 """
-REMARKS = """
-## What differs from the original
+NEURAL_STYLE_REMARKS = """
+### What differs from the original
 
 - `-gpu 0` on a machine without a GPU prints a notice and runs on the CPU.
 - `-backend`: only grouped convolutions depend on it, as in the original: `cudnn` on a GPU keeps them,
@@ -34,24 +35,45 @@ REMARKS = """
 - A run whose loss is no longer finite stops and keeps the last good picture. Ctrl-C and SIGTERM write the
   current picture and exit with 130 and 143.
 """
+FAST_NEURAL_STYLE_REMARKS = """
+### What differs from the original
+
+- A model that cannot be loaded is an error with exit status 1; the original prints three lines and exits
+  with 0.
+- `-input_dir`: a picture that cannot be read or saved is reported, the rest goes on, and the exit status is
+  1 at the end; the original stops there. `-output_dir` must be another folder than `-input_dir`, where the
+  original overwrites the photographs.
+- `-output_image x.pgm` and unknown extensions are refused before the work, not after it.
+- A picture smaller than the network's reflection padding is refused; the original reads past the picture's
+  memory.
+- Gray pictures with alpha are loaded as gray; the original refuses them. CMYK is converted, with a notice.
+- `-backend opencl` with a GPU is refused: neither ONNX Runtime nor PyTorch has it. `-use_cudnn 0` acts with
+  `-runtime torch` only; the CUDA provider of ONNX Runtime is made of cuDNN.
+- `-cudnn_benchmark 1` makes ONNX Runtime try every convolution algorithm for every new size, PyTorch
+  likewise.
+"""
 
 
 def page() -> str:
     """The whole page."""
+    parts = (
+        (neural_style.GRAMMAR, NEURAL_STYLE_REMARKS),
+        (fast_neural_style.GRAMMAR, FAST_NEURAL_STYLE_REMARKS),
+        (webcam_demo.GRAMMAR, ""),
+    )
+    return HEAD + "".join(f"\n## {grammar.program}\n{_table(grammar)}{text}" for grammar, text in parts)
+
+
+def _table(grammar: Grammar) -> str:
     rows = [
-        f"| `-{name}` | `{_default(name)}` | {_text(item.metadata['help'])} |"
-        for name, item in FIELDS.items()
+        f"| `-{item.name}` | `{default_text(item) or ' '}` | {_cell(item.metadata['help'])} |"
+        for item in grammar.flags.values()
     ]
-    rows += [f"| `-{name}` | | {_text(text)} |" for name, text in PROGRAM_FLAGS.items()]
-    return HEAD + "\n".join(rows) + "\n" + REMARKS
+    rows += [f"| `-{name}` | | {_cell(text)} |" for name, text in grammar.others.items()]
+    return TABLE + "\n".join(rows) + "\n"
 
 
-def _default(name: str) -> str:
-    default = FIELDS[name].default
-    return str(default).lower() if isinstance(default, bool) else format_value(name, default) or " "
-
-
-def _text(words: str) -> str:
+def _cell(words: str) -> str:
     return words.replace("|", "\\|")
 
 

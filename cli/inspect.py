@@ -1,37 +1,36 @@
-"""``nstyle inspect``: what is in a caffemodel, and whether it is one of the known ones."""
+"""``nstyle inspect``: what is in a model file, and whether it is one of the known ones."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from caffe_loader import CaffeLayer, Caffemodel, CaffemodelError, compare_prototxt, open_caffemodel
 from caffe_loader.errors import printable
+from cli.inspect_networks import describe_onnx, describe_t7
+from cli.tables import table
 from core.errors import NeuralStyleError
 from core.registry import Digests, ModelEntry, file_digests, identify, load_registry
 
 _HEADER = ("layer", "type", "shapes", "parameters", "offset", "bytes")
-_LEFT = 3  # columns of text, flush left; the numbers after them are flush right
 
 
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--proto", type=click.Path(path_type=Path), help="Compare with this prototxt as well.")
 def inspect_command(file: Path, proto: Path | None) -> None:
-    """Show the layers, shapes, sizes and checksums of the caffemodel FILE.
+    """Show what is in FILE: the layers, shapes and sizes of a network, what is known about it, checksums.
 
-    Offsets are those of a layer's weights in the file, or of the layer itself if it has none; bytes are
-    those of its weights.
+    A name that ends in .t7 means a Torch7 file, one in .onnx an ONNX model, every other a caffemodel. Offsets
+    are those of a layer's weights in a caffemodel, or of the layer itself if it has none.
     """
     try:
-        with open_caffemodel(file) as model:
-            click.echo("\n".join(_description(model)))
-            if proto is not None:
-                click.echo("\n".join(_comparison(proto, model)))
-        click.echo("\n".join(_identity(file)))
+        for line in _lines(file, proto):
+            click.echo(line)
     except (CaffemodelError, NeuralStyleError) as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -40,7 +39,22 @@ def inspect_command(file: Path, proto: Path | None) -> None:
         _fail(f"{file}: {error.strerror}; check the path")
 
 
-def _fail(message: str) -> None:
+def _lines(file: Path, proto: Path | None) -> Iterable[str]:
+    kind = file.suffix.lower()
+    if kind in (".t7", ".onnx"):
+        if proto is not None:
+            _fail(f"--proto: a prototxt describes a caffemodel, not a {kind} file")
+        describe = describe_t7 if kind == ".t7" else describe_onnx
+        yield from describe(file)
+    else:
+        with open_caffemodel(file) as model:
+            yield from _description(model)
+            if proto is not None:
+                yield from _comparison(proto, model)
+    yield from _identity(file)
+
+
+def _fail(message: str) -> NoReturn:
     click.echo(f"nstyle inspect: {message}", err=True)
     sys.exit(1)
 
@@ -53,7 +67,7 @@ def _description(model: Caffemodel) -> Iterable[str]:
     blobs = [blob for layer in model.layers for blob in layer.blobs]
     count, nbytes = sum(blob.count for blob in blobs), sum(blob.nbytes for blob in blobs)
     rows.append(("total", f"{len(model.layers)} layers", "", f"{count:,}", "", f"{nbytes:,}"))
-    yield from _table(rows)
+    yield from table(rows, 3)
 
 
 def _row(layer: CaffeLayer) -> tuple[str, ...]:
@@ -62,16 +76,6 @@ def _row(layer: CaffeLayer) -> tuple[str, ...]:
     count, nbytes = sum(blob.count for blob in layer.blobs), sum(blob.nbytes for blob in layer.blobs)
     numbers = (f"{count:,}", f"{offset:,}", f"{nbytes:,}")
     return (printable(layer.name), printable(layer.type), shapes, *numbers)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if index < _LEFT else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _comparison(proto: Path, model: Caffemodel) -> Iterable[str]:

@@ -6,43 +6,37 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.lua_flags import CommandLine, parse, usage
-from cli.terminal import discard_log, notice, print_log
-from core.errors import NeuralStyleError
+from cli.lua_flags import CommandLine, Grammar, parse, usage
+from cli.terminal import notice, print_log, run_command
 from core.settings import Settings
-from core.settings_text import FIELDS, read_yaml
+from core.settings_text import read_yaml
 
 if TYPE_CHECKING:
     from core.devices import Placement
 
+GRAMMAR = Grammar(
+    "neural_style",
+    Settings,
+    {
+        "config": "YAML file with any of these flags; the command line wins",
+        "save_config": "Write the flags of this run to a YAML file",
+        "trace_file": "Write the losses of every evaluation to a CSV file",
+        "plot_losses": "Draw the losses into a PNG file",
+        "dry_run": "Print sizes and memory, compute nothing (takes no value)",
+    },
+    switches=("dry_run",),
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, 1 for an error, 130 or 143 when interrupted."""
-    try:
-        return _command(sys.argv[1:] if arguments is None else arguments)
-    except BrokenPipeError:
-        discard_log()
-        return 1
-    except KeyboardInterrupt:
-        notice("interrupted; nothing more is written")
-        return 130
-    except Exception as error:
-        if not _is_for_the_user(error):
-            raise
-        notice(str(error))
-        return 1
-
-
-def _is_for_the_user(error: Exception) -> bool:
-    from caffe_loader.errors import CaffemodelError
-
-    return isinstance(error, NeuralStyleError | CaffemodelError)
+    return run_command(GRAMMAR.program, _command, arguments)
 
 
 def _command(words: Sequence[str]) -> int:
-    line = parse(words)
+    line = parse(GRAMMAR, words)
     if line.help:
-        print_log(usage("neural_style") + "\n")
+        print_log(usage(GRAMMAR) + "\n")
         return 0
     settings = settings_of(line)
     settings.validate()
@@ -52,7 +46,9 @@ def _command(words: Sequence[str]) -> int:
 
 def settings_of(line: CommandLine) -> Settings:
     """The config file's settings with the command line's over them. Raises: SettingsError."""
-    base = read_yaml(line.program["config"]) if "config" in line.program else Settings()
+    base = Settings()
+    if "config" in line.others:
+        base = read_yaml(line.others["config"], base)
     return base.replace(**line.settings)
 
 
@@ -63,8 +59,8 @@ def _check_outputs(settings: Settings, line: CommandLine) -> None:
 
     check_writable(settings.output_image)
     for flag in ("trace_file", "plot_losses", "save_config"):
-        if flag in line.program:
-            check_target(flag, line.program[flag])
+        if flag in line.others:
+            check_target(flag, line.others[flag])
 
 
 def _start(settings: Settings, line: CommandLine) -> int:
@@ -79,13 +75,13 @@ def _start(settings: Settings, line: CommandLine) -> int:
     for sentence in (*placement.notices, *_without_effect_on(placement, settings)):
         notice(sentence)
     planned = plan(settings, placement)
-    if "save_config" in line.program:
-        save_config(line.program["save_config"], settings)
-    if line.dry_run:
+    if "save_config" in line.others:
+        save_config(line.others["save_config"], settings)
+    if "dry_run" in line.others:
         print_log("\n".join(planned.lines()) + "\n")
         return 0
     planned.check()
-    return run(settings, placement, line.program.get("trace_file", ""), line.program.get("plot_losses", ""))
+    return run(settings, placement, line.others.get("trace_file", ""), line.others.get("plot_losses", ""))
 
 
 def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
@@ -107,8 +103,9 @@ def _differences_to_prototxt(settings: Settings) -> list[str]:
     from caffe_loader import compare_prototxt, open_caffemodel
     from core.registry import find_model_file, find_proto_file
 
-    named = settings.proto_file != FIELDS["proto_file"].default
-    if not named and settings.model_file != FIELDS["model_file"].default:
+    defaults = Settings()
+    named = settings.proto_file != defaults.proto_file
+    if not named and settings.model_file != defaults.model_file:
         return []
     path = find_proto_file(settings.proto_file)
     if path is None:

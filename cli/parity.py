@@ -20,6 +20,13 @@ from core.settings import Settings
 
 @click.command("parity")
 @click.argument("jobs", nargs=-1)
+@click.option(
+    "--program",
+    type=click.Choice(["neural_style", "fast_neural_style"]),
+    default="neural_style",
+    show_default=True,
+    help="Whose reference runs; fast_neural_style has no jobs to choose from.",
+)
 @click.option("--arithmetic", type=click.Choice(["torch7", "native"]), default="torch7", show_default=True)
 @click.option("--gpu", default="-1", show_default=True, help="Device of the native arithmetic.")
 @click.option("--threads", default=0, show_default="all cores", help="CPU threads.")
@@ -27,13 +34,44 @@ from core.settings import Settings
     "--update", type=click.Path(dir_okay=False, path_type=Path), help="Page whose table is renewed."
 )
 def parity_command(
-    jobs: tuple[str, ...], arithmetic: str, gpu: str, threads: int, update: Path | None
+    jobs: tuple[str, ...], program: str, arithmetic: str, gpu: str, threads: int, update: Path | None
 ) -> None:
     """Compare JOBS (default: all) with the reference runs of the real Torch7 program.
 
     torch7: stage by stage, '=' for equal, '.' for what the golden does not hold; anything else is an error.
     native: how far PyTorch's kernels are from the original.
     """
+    if program == "fast_neural_style":
+        rows, failed = _fast()
+        marker = program
+    else:
+        rows, failed = _slow(jobs, arithmetic, gpu, threads)
+        marker = arithmetic
+    if update:
+        _update(update, marker, rows)
+    if failed:
+        raise click.ClickException(f"{failed} of {len(rows) - 1} runs are not equal to the original's")
+
+
+def _fast() -> tuple[list[list[str]], int]:
+    from cli.parity_transform import HEADER, distances
+
+    rows, failed = [list(HEADER)], 0
+    _show(rows[0])
+    for runtime in ("onnx", "torch"):
+        for distance in distances(runtime):
+            rows.append(distance.row())
+            _show(rows[-1])
+            if not distance.passed:
+                failed += 1
+                click.echo("    further away than it may be")
+    if len(rows) == 1:
+        raise click.ClickException("the reference runs are not here: they lie in ../shared beside the clone")
+    click.echo(f"{len(rows) - 1 - failed} passed, {failed} failed")
+    return rows, failed
+
+
+def _slow(jobs: tuple[str, ...], arithmetic: str, gpu: str, threads: int) -> tuple[list[list[str]], int]:
     runs = [run for run in reference_runs() if not jobs or run.name in jobs]
     if not runs:
         raise click.ClickException(f"no reference run is called {' or '.join(jobs) or 'anything'}")
@@ -41,11 +79,7 @@ def parity_command(
     placement = choose(settings)
     for sentence in placement.notices:
         click.echo(sentence, err=True)
-    rows, failed = _exact(runs, placement) if arithmetic == "torch7" else _native(runs, settings)
-    if update:
-        _update(update, arithmetic, rows)
-    if failed:
-        raise click.ClickException(f"{failed} of {len(runs)} runs are not equal to the original's")
+    return _exact(runs, placement) if arithmetic == "torch7" else _native(runs, settings)
 
 
 def _exact(runs: Sequence[ReferenceRun], placement: Placement) -> tuple[list[list[str]], int]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.flags import flags_of
 from core.settings import Settings
 from core.settings_text import parse_value
 
@@ -73,7 +74,7 @@ class ReferenceRun:
 
 
 def _value(name: str, value: Any) -> Any:
-    return value if isinstance(value, bool) else parse_value(name, str(value))
+    return value if isinstance(value, bool) else parse_value(flags_of(Settings)[name], str(value))
 
 
 def reference_runs() -> Iterator[ReferenceRun]:

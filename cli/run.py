@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import signal
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from tqdm import tqdm
 
 from cli.loss_plot import plot_losses
 from cli.report import is_due, log_lines
 from cli.run_files import Trace
-from cli.terminal import notice, print_log, shows_progress
+from cli.terminal import notice, print_log, shows_progress, warnings_as_notices
 from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event
@@ -47,7 +45,7 @@ def run(settings: Settings, placement: Placement, trace_file: str = "", plot_fil
     """
     session = Session(settings, trace_file, plot_file)
     try:
-        with _signals_raise(), _warnings_as_notices():
+        with _signals_raise(), warnings_as_notices(_notice_above_bar):
             session.follow(stylize(settings, placement))
     except Interrupted as interruption:
         session.keep_last(f"interrupted ({interruption})")
@@ -160,20 +158,3 @@ def _signals_raise() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _warnings_as_notices() -> Iterator[None]:
-    """What ``core`` warns of (a picture that the original would garble) is said once."""
-    said: set[str] = set()
-
-    def say_once(message: Warning | str, *_: Any, **__: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            _notice_above_bar(str(message))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)  # overflow: a diverging loss has its own message
-        warnings.showwarning = say_once
-        yield

@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from cli.report import seventeen_digits
 from core.errors import SettingsError
 from core.events import Evaluation
-from core.settings import Settings
 from core.settings_text import to_yaml
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def _unwritable(flag: str, path: str, error: OSError) -> SettingsError:
     return SettingsError(f"-{flag} {path}: cannot be written: {error.strerror or error}")
 
 
-def save_config(path: str, settings: Settings) -> None:
+def save_config(path: str, settings: DataclassInstance) -> None:
     """Write the settings of a run, to be read with -config. Raises: SettingsError."""
     with replaced_when_complete("save_config", path) as file:
         file.write(to_yaml(settings, Path(path).parent).encode())

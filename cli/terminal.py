@@ -1,17 +1,46 @@
-"""The two streams of a command: the log on stdout, everything else on stderr."""
+"""The two streams of a command, the log on stdout and everything else on stderr, and how a command ends."""
 
 from __future__ import annotations
 
 import os
 import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from core.errors import SettingsError
+from core.errors import NeuralStyleError, SettingsError
 
 
-def notice(sentence: str) -> None:
+def run_command(
+    program: str, command: Callable[[Sequence[str]], int], arguments: Sequence[str] | None
+) -> int:
+    """Run a drop-in; returns the exit status: its own, 1 for an error, 130 when interrupted."""
+    try:
+        return command(sys.argv[1:] if arguments is None else arguments)
+    except BrokenPipeError:
+        discard_log()
+        return 1
+    except KeyboardInterrupt:
+        notice("interrupted; nothing more is written", program)
+        return 130
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        notice(str(error), program)
+        return 1
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    from caffe_loader.errors import CaffemodelError
+
+    return isinstance(error, NeuralStyleError | CaffemodelError)
+
+
+def notice(sentence: str, program: str = "neural_style") -> None:
     """Tell the person at the terminal something that is not part of the original's log, on one line."""
     if sys.stderr is not None:  # print would fall back to stdout where the shell closed it, as with 2>&-
-        print("neural_style:", sentence.replace("\n", " "), file=sys.stderr, flush=True)
+        print(f"{program}:", sentence.replace("\n", " "), file=sys.stderr, flush=True)
 
 
 def shows_progress() -> bool:
@@ -40,3 +69,20 @@ def print_log(text: str) -> None:
 def discard_log() -> None:
     """Send what is left of the log nowhere; the interpreter would complain about it at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def warnings_as_notices(say: Callable[[str], None]) -> Iterator[None]:
+    """What ``core`` warns of (a picture that the original would garble) is said once."""
+    said: set[str] = set()
+
+    def say_once(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            say(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # overflow: a diverging loss has its own message
+        warnings.showwarning = say_once
+        yield

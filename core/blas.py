@@ -176,13 +176,6 @@ def sdot(x: Float32, y: Float32) -> float:
     return float(_sdot(_int(x.size), x.ctypes.data, _int(1), y.ctypes.data, _int(1)))
 
 
-def available_cores() -> int:
-    """The processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Workers:
     """A fixed number of threads that run independent pieces of one operation.
 

@@ -139,7 +139,7 @@ def _on_cpu(settings: Settings, notices: tuple[str, ...]) -> Placement:
         return _torch7(settings, (*notices, NATIVE_IS_FASTER))
     import torch
 
-    from core.blas import available_cores
+    from core.cores import available_cores
 
     torch.set_num_threads(int(settings.threads) or available_cores())
     placement = native_placement(["cpu"], ())

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
+from core.flags import flag
 
 Strings = tuple[str, ...]
 Numbers = tuple[float, ...]
@@ -45,53 +46,52 @@ NUMBER = re.compile(
 )
 
 
-def _flag(default: Any, help_text: str, *, ours: bool = False) -> Any:
-    return field(default=default, metadata={"help": help_text, "ours": ours})
-
-
 @dataclass(frozen=True)
 class Settings:
     """One run. Lists are tuples; ``style_blend_weights`` is None for the original's ``nil`` (all equal)."""
 
-    style_image: Strings = _flag(("examples/inputs/seated-nude.jpg",), "Style target image(s)")
-    style_blend_weights: Numbers | None = _flag(None, "Weight of each style image")
-    content_image: str = _flag("examples/inputs/tubingen.jpg", "Content target image")
-    image_size: float = _flag(512.0, "Longer side of the result, in pixels")
-    gpu: str = _flag("0", "GPU number from 0 on, a comma list of them, or -1 for the CPU")
-    multigpu_strategy: Numbers = _flag((), "Last layer of each GPU's part of the network but the last")
-    content_weight: float = _flag(5.0, "Strength of the content loss")
-    style_weight: float = _flag(100.0, "Strength of the style loss")
-    tv_weight: float = _flag(0.001, "Strength of total variation smoothing; 0 turns it off")
-    num_iterations: float = _flag(1000.0, "Evaluations of the network")
-    normalize_gradients: bool = _flag(False, "Divide each loss's gradient by its L1 norm")
-    init: str = _flag("random", "Start from noise or from an image: random|image")
-    init_image: str = _flag("", "Image to start from with -init image; empty: the content image")
-    optimizer: str = _flag("lbfgs", "lbfgs|adam")
-    learning_rate: float = _flag(10.0, "Step size of ADAM; L-BFGS has none")
-    lbfgs_num_correction: float = _flag(0.0, "Length of the L-BFGS history; 0 means 100")
-    print_iter: float = _flag(50.0, "Print losses every so many iterations; 0 never")
-    save_iter: float = _flag(100.0, "Save an image every so many iterations; 0 only at the end")
-    output_image: str = _flag("out.png", "The result; .png, .jpg or .ppm")
-    style_scale: float = _flag(1.0, "Size of the style image relative to -image_size")
-    original_colors: float = _flag(0.0, "1 keeps the content image's colours")
-    pooling: str = _flag("max", "max|avg")
-    proto_file: str = _flag(
-        "models/VGG_ILSVRC_19_layers_deploy.prototxt", "Description of the model; compared with it if present"
+    style_image: Strings = flag(("examples/inputs/seated-nude.jpg",), "Style target image(s)", path=True)
+    style_blend_weights: Numbers | None = flag(None, "Weight of each style image", numbers=True)
+    content_image: str = flag("examples/inputs/tubingen.jpg", "Content target image", path=True)
+    image_size: float = flag(512.0, "Longer side of the result, in pixels")
+    gpu: str = flag("0", "GPU number from 0 on, a comma list of them, or -1 for the CPU")
+    multigpu_strategy: Numbers = flag(
+        (), "Last layer of each GPU's part of the network but the last", numbers=True
     )
-    model_file: str = _flag("models/VGG_ILSVRC_19_layers.caffemodel", "The caffemodel")
-    backend: str = _flag("nn", "nn|cudnn|clnn")
-    cudnn_autotune: bool = _flag(False, "Let cuDNN look for its fastest kernels")
-    seed: float = _flag(-1.0, "Seed of the random start; negative: a new one each time")
-    content_layers: Strings = _flag(("relu4_2",), "Layers for content, in network order")
-    style_layers: Strings = _flag(
+    content_weight: float = flag(5.0, "Strength of the content loss")
+    style_weight: float = flag(100.0, "Strength of the style loss")
+    tv_weight: float = flag(0.001, "Strength of total variation smoothing; 0 turns it off")
+    num_iterations: float = flag(1000.0, "Evaluations of the network")
+    normalize_gradients: bool = flag(False, "Divide each loss's gradient by its L1 norm")
+    init: str = flag("random", "Start from noise or from an image: random|image")
+    init_image: str = flag("", "Image to start from with -init image; empty: the content image", path=True)
+    optimizer: str = flag("lbfgs", "lbfgs|adam")
+    learning_rate: float = flag(10.0, "Step size of ADAM; L-BFGS has none")
+    lbfgs_num_correction: float = flag(0.0, "Length of the L-BFGS history; 0 means 100")
+    print_iter: float = flag(50.0, "Print losses every so many iterations; 0 never")
+    save_iter: float = flag(100.0, "Save an image every so many iterations; 0 only at the end")
+    output_image: str = flag("out.png", "The result; .png, .jpg or .ppm", path=True)
+    style_scale: float = flag(1.0, "Size of the style image relative to -image_size")
+    original_colors: float = flag(0.0, "1 keeps the content image's colours")
+    pooling: str = flag("max", "max|avg")
+    proto_file: str = flag(
+        "models/VGG_ILSVRC_19_layers_deploy.prototxt",
+        "Description of the model; compared with it if present",
+        path=True,
+        fixed=True,
+    )
+    model_file: str = flag("models/VGG_ILSVRC_19_layers.caffemodel", "The caffemodel", path=True, fixed=True)
+    backend: str = flag("nn", "nn|cudnn|clnn")
+    cudnn_autotune: bool = flag(False, "Let cuDNN look for its fastest kernels")
+    seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time")
+    content_layers: Strings = flag(("relu4_2",), "Layers for content, in network order")
+    style_layers: Strings = flag(
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers for style, in network order"
     )
-    arithmetic: str = _flag(
+    arithmetic: str = flag(
         "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
     )
-    threads: float = _flag(
-        0.0, "CPU threads; 0 means all cores; the exact picture does not change", ours=True
-    )
+    threads: float = flag(0.0, "CPU threads; 0 means all cores; the exact picture does not change", ours=True)
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""

@@ -1,50 +1,50 @@
-"""Settings to and from text: one flag's value, and YAML files that mirror the flags."""
+"""Settings to and from text: one flag's value, and YAML files that mirror the flags of a program."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from core.errors import SettingsError
-from core.settings import Settings, format_number, lua_number, split_commas
+from core.flags import Flag, flags_of, is_list
+from core.settings import format_number, lua_number, split_commas
 
-PATH_FIELDS = ("style_image", "content_image", "init_image", "output_image", "proto_file", "model_file")
-LIST_FIELDS = ("style_image", "style_blend_weights", "multigpu_strategy", "content_layers", "style_layers")
-NUMBER_LISTS = ("style_blend_weights", "multigpu_strategy")
-FIELDS = {item.name: item for item in fields(Settings)}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+S = TypeVar("S", bound="DataclassInstance")
 MAXIMUM_BYTES = 1 << 20
 LONGEST_QUOTE = 60
 
 
-def parse_value(name: str, text: str) -> Any:
-    """The value of field ``name`` from a word of the command line.
+def parse_value(item: Flag, text: str) -> Any:
+    """The value of a flag from a word of the command line.
 
     Raises: SettingsError: not a number where one is needed.
     """
-    default = FIELDS[name].default
-    if name == "style_blend_weights" and text == "nil":
+    if item.default is None and text == "nil":
         return None
     try:
-        if name in NUMBER_LISTS:
-            return tuple(lua_number(item) for item in split_commas(text))
-        if name in LIST_FIELDS:
+        if item.metadata["numbers"]:
+            return tuple(lua_number(part) for part in split_commas(text))
+        if is_list(item):
             return split_commas(text)
-        return lua_number(text) if isinstance(default, float) else text
+        return lua_number(text) if isinstance(item.default, float) else text
     except ValueError:
-        raise SettingsError(f"-{name} {text}: should be a number") from None
+        raise SettingsError(f"-{item.name} {text}: should be a number") from None
 
 
-def format_value(name: str, value: Any) -> str:
+def format_value(value: Any) -> str:
     """The word that :func:`parse_value` would turn into ``value``."""
     if value is None:
         return "nil"
     if isinstance(value, tuple):
-        return ",".join(format_number(item) if name in NUMBER_LISTS else item for item in value)
+        return ",".join(map(format_value, value))
     return format_number(value) if isinstance(value, float) else str(value)
 
 
@@ -54,37 +54,39 @@ def nearest(name: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def read_yaml(path: str | os.PathLike[str], base: Settings | None = None) -> Settings:
-    """Settings of a YAML file over ``base`` (default: the original's defaults).
+def read_yaml(path: str | os.PathLike[str], base: S) -> S:
+    """Settings of a YAML file over ``base``, a dataclass of flags.
 
     Keys are the flags' names. Relative paths are relative to the file's folder. Raises: SettingsError naming
     file, line and key.
     """
-    changes = {}
+    known, changes = flags_of(type(base)), {}
     for key_node, node in _entries(path):
         key, where = _written(key_node), f"{path}, line {key_node.start_mark.line + 1}"
-        if key not in FIELDS:
-            raise SettingsError(f"{where}: unknown key '{key}'{nearest(key, list(FIELDS))}")
+        if key not in known:
+            raise SettingsError(f"{where}: unknown key '{key}'{nearest(key, list(known))}")
         if key in changes:
             raise SettingsError(f"{where}: '{key}' is given twice")
         try:
-            changes[key] = _from_yaml(key, _construct(node))
+            changes[key] = _from_yaml(known[key], _construct(node))
         except (TypeError, ValueError, OverflowError):
-            raise SettingsError(f"{where}: {key} should be {_wanted(key)}, not {_written(node)}") from None
+            raise SettingsError(
+                f"{where}: {key} should be {_wanted(known[key])}, not {_written(node)}"
+            ) from None
     folder = Path(path).parent
-    for key in PATH_FIELDS:
-        if key in changes:
-            changes[key] = _beside(folder, key, changes[key])
-    return (base or Settings()).replace(**changes)
+    for key, value in changes.items():
+        if known[key].metadata["path"]:
+            changes[key] = _beside(folder, known[key], value)
+    return replace(base, **changes)
 
 
-def to_yaml(settings: Settings, folder: str | os.PathLike[str]) -> str:
+def to_yaml(settings: DataclassInstance, folder: str | os.PathLike[str]) -> str:
     """All settings as YAML for a file in ``folder``; files outside it get full paths."""
     values = {}
-    for name in FIELDS:
+    for name, item in flags_of(type(settings)).items():
         value = getattr(settings, name)
-        if name in PATH_FIELDS:
-            value = _seen_from(folder, name, value)
+        if item.metadata["path"]:
+            value = _seen_from(folder, item, value)
         values[name] = _to_yaml(value)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
@@ -139,28 +141,27 @@ def _written(node: yaml.Node) -> str:
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
 
 
-def _from_yaml(name: str, value: Any) -> Any:
+def _from_yaml(item: Flag, value: Any) -> Any:
     """Raises TypeError or ValueError."""
-    if name in LIST_FIELDS:
-        return _list_from_yaml(name, value)
-    default = FIELDS[name].default
-    if isinstance(default, bool):
+    if is_list(item):
+        return _list_from_yaml(item, value)
+    if isinstance(item.default, bool):
         return _checked(value, bool)
-    if isinstance(default, float):
+    if isinstance(item.default, float):
         return _number(value)
-    if name == "gpu" and isinstance(value, int) and not isinstance(value, bool):
+    if item.name == "gpu" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _text(value)
 
 
-def _list_from_yaml(name: str, value: Any) -> Any:
-    if name == "style_blend_weights" and value in (None, "nil"):
+def _list_from_yaml(item: Flag, value: Any) -> Any:
+    if item.default is None and value in (None, "nil"):
         return None
     if isinstance(value, str):
         value = list(split_commas(value))
     if not isinstance(value, list):
         value = [value]
-    return tuple(_number(item) if name in NUMBER_LISTS else _text(item) for item in value)
+    return tuple(_number(part) if item.metadata["numbers"] else _text(part) for part in value)
 
 
 def _number(value: Any) -> float:
@@ -186,39 +187,39 @@ def _text(value: Any) -> str:
     return text
 
 
-def _wanted(name: str) -> str:
-    if name in LIST_FIELDS:
-        return "a list of numbers" if name in NUMBER_LISTS else "a list of words"
-    if isinstance(FIELDS[name].default, bool):
+def _wanted(item: Flag) -> str:
+    if is_list(item):
+        return "a list of numbers" if item.metadata["numbers"] else "a list of words"
+    if isinstance(item.default, bool):
         return "true or false"
-    return "a number" if isinstance(FIELDS[name].default, float) else "text"
+    return "a number" if isinstance(item.default, float) else "text"
 
 
-def _beside(folder: Path, name: str, value: Any) -> Any:
+def _beside(folder: Path, item: Flag, value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(_beside(folder, name, item) for item in value)
-    if _is_fixed(name, value) or Path(value).is_absolute():
+        return tuple(_beside(folder, item, part) for part in value)
+    if _is_fixed(item, value) or Path(value).is_absolute():
         return value
     return os.path.normpath(folder / value)
 
 
-def _seen_from(folder: str | os.PathLike[str], name: str, value: Any) -> Any:
+def _seen_from(folder: str | os.PathLike[str], item: Flag, value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple(_seen_from(folder, name, item) for item in value)
-    if _is_fixed(name, value):
+        return tuple(_seen_from(folder, item, part) for part in value)
+    if _is_fixed(item, value):
         return value
     full, start = Path(value).absolute(), Path(folder).absolute()
     return os.path.relpath(full, start) if full.is_relative_to(start) else str(full)
 
 
-def _is_fixed(name: str, value: str) -> bool:
+def _is_fixed(item: Flag, value: str) -> bool:
     """Not relative to any folder: no path at all, or the original's name of the default model."""
-    return not value or (name in ("proto_file", "model_file") and value == FIELDS[name].default)
+    return not value or (item.metadata["fixed"] and value == item.default)
 
 
 def _to_yaml(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_to_yaml(item) for item in value]
+        return [_to_yaml(part) for part in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

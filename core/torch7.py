@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from core import blas, torch7_pooling
 from core.arithmetic import Window, sequential_mean_square, sequential_sum
-from core.blas import COLUMN_CUT, Float32, Matrix, Workers, available_cores, sgemm
+from core.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
+from core.cores import available_cores
 from core.errors import NetworkError
 from core.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
 

@@ -2,9 +2,13 @@
 
 import pytest
 
-from cli.lua_flags import PROGRAM_FLAGS, parse, usage
+from cli import lua_flags
+from cli.neural_style import GRAMMAR
 from core.errors import SettingsError
-from core.settings_text import FIELDS
+
+
+def parse(words):
+    return lua_flags.parse(GRAMMAR, words)
 
 
 def settings(*words):
@@ -31,7 +35,7 @@ def test_switches_take_no_value_and_stay_on():
     assert (
         settings("-normalize_gradients", "-normalize_gradients", "-seed", "1")["normalize_gradients"] is True
     )
-    assert parse(["-dry_run"]).dry_run
+    assert parse(["-dry_run"]).others == {"dry_run": ""}
 
 
 def test_lists():
@@ -69,12 +73,12 @@ def test_help_is_met_left_to_right(word):
 
 
 def test_usage_has_every_flag_in_the_original_s_form():
-    lines = usage("neural_style").split("\n")
+    lines = lua_flags.usage(GRAMMAR).split("\n")
     assert lines[0] == "Usage: neural_style [options]"
     assert lines[1] == "  -style_image          Style target image(s) [examples/inputs/seated-nude.jpg]"
     assert "[relu1_1,relu2_1,relu3_1,relu4_1,relu5_1]" in lines[29]
     named = [line.split()[0].removeprefix("-") for line in lines if line.startswith("  -")]
-    assert named == [*FIELDS, *PROGRAM_FLAGS]
+    assert named == [*GRAMMAR.flags, *GRAMMAR.others]
 
 
 def test_flags_page_is_current():

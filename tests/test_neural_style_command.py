@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cli.neural_style import main
+from core.settings import Settings
 from core.settings_text import read_yaml
 from tests.conftest import GOLDEN, ROOT
 
@@ -71,7 +72,7 @@ def test_a_saved_config_repeats_the_picture(tmp_path, capsys):
     assert (tmp_path / "out.png").read_bytes() == first
     assert main(["-config", "run.yml", "-seed", "43", "-output_image", "other.png"]) == 0
     assert (tmp_path / "other.png").read_bytes() != first
-    assert read_yaml("run.yml").optimizer == "adam"
+    assert read_yaml("run.yml", Settings()).optimizer == "adam"
 
 
 def test_threads_and_arithmetic(tmp_path, capsys):
@@ -159,7 +160,7 @@ def test_file_names_of_any_letters(tmp_path, capsys):
     model = os.fsdecode(b"m\xff.caffemodel")
     Path(model).write_bytes(Path(MODEL).read_bytes())
     assert main(words("-plot_losses", "p.png", "-save_config", "c.yml", content=name, model=model)) == 0
-    assert read_yaml("c.yml").content_image == name
+    assert read_yaml("c.yml", Settings()).content_image == name
     assert "Successfully loaded m\\udcff.caffemodel\n" in capsys.readouterr().out
 
 

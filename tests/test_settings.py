@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from core.errors import SettingsError
+from core.flags import flags_of
 from core.settings import Settings, lua_number, split_commas
-from core.settings_text import FIELDS, format_value, parse_value, read_yaml, to_yaml
+from core.settings_text import format_value, parse_value, read_yaml, to_yaml
 from tests.conftest import ROOT
 
 
@@ -83,11 +84,11 @@ def test_nan_is_a_number():
     assert math.isnan(lua_number("nan"))
 
 
-@pytest.mark.parametrize("name", list(FIELDS))
+@pytest.mark.parametrize("name", list(flags_of(Settings)))
 def test_text_of_every_default_reads_back(name):
-    default = FIELDS[name].default
-    if not isinstance(default, bool):
-        assert parse_value(name, format_value(name, default)) == default
+    item = flags_of(Settings)[name]
+    if not isinstance(item.default, bool):
+        assert parse_value(item, format_value(item.default)) == item.default
 
 
 def test_blend_weights_are_divided_by_their_sum():
@@ -176,7 +177,7 @@ def test_yaml_lists_numbers_and_paths(tmp_path):
         "style_image: [a.png, /abs/b.png]\nstyle_blend_weights: 1,3\ncontent_image: ../c.jpg\ngpu: -1\n"
         "tv_weight: 1e-3\nnormalize_gradients: true\nstyle_layers: relu1_1,relu2_1\n",
     )
-    settings = read_yaml(path)
+    settings = read_yaml(path, Settings())
     assert settings.style_image == (str(tmp_path / "sub" / "a.png"), "/abs/b.png")
     assert settings.style_blend_weights == (1.0, 3.0)
     assert settings.content_image == str(tmp_path / "c.jpg")
@@ -219,26 +220,26 @@ def test_yaml_lists_numbers_and_paths(tmp_path):
 )
 def test_yaml_errors_name_file_line_and_key(tmp_path, text, message):
     with pytest.raises(SettingsError, match=re.escape(message)):
-        read_yaml(write(tmp_path / "run.yml", text))
+        read_yaml(write(tmp_path / "run.yml", text), Settings())
 
 
 def test_a_bomb_of_aliases_is_not_unfolded(tmp_path):
     links = ",".join(f"&a{i} [*a{i - 1},*a{i - 1},*a{i - 1}]" for i in range(1, 40))
     with pytest.raises(SettingsError) as error:
-        read_yaml(write(tmp_path / "run.yml", f"image_size: [&a0 [x],{links}]\n"))
+        read_yaml(write(tmp_path / "run.yml", f"image_size: [&a0 [x],{links}]\n"), Settings())
     assert len(str(error.value)) < 200 + len(str(tmp_path))
 
 
 def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(SettingsError, match=r"absent\.yml: cannot be read"):
-        read_yaml(tmp_path / "absent.yml")
+        read_yaml(tmp_path / "absent.yml", Settings())
     (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"binary\.yml: not a text file"):
-        read_yaml(tmp_path / "binary.yml")
+        read_yaml(tmp_path / "binary.yml", Settings())
     (tmp_path / "huge.yml").write_bytes(b"#" * (1 << 21))
     with pytest.raises(SettingsError, match="too many for a config file"):
-        read_yaml(tmp_path / "huge.yml")
-    assert read_yaml(write(tmp_path / "empty.yml", "")) == Settings()
+        read_yaml(tmp_path / "huge.yml", Settings())
+    assert read_yaml(write(tmp_path / "empty.yml", ""), Settings()) == Settings()
 
 
 def test_saved_settings_read_back(tmp_path):
@@ -253,7 +254,7 @@ def test_saved_settings_read_back(tmp_path):
     )
     text = to_yaml(settings, tmp_path)
     assert yaml.safe_load(text)["style_image"] == ["a.png", "/elsewhere/b.png"]
-    assert read_yaml(write(tmp_path / "saved.yml", text)) == settings
+    assert read_yaml(write(tmp_path / "saved.yml", text), Settings()) == settings
 
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.yml"))
@@ -261,7 +262,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yml"))
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_bundled_configs_are_valid(path):
-    settings = read_yaml(path)
+    settings = read_yaml(path, Settings())
     settings.validate()
     assert settings.notices() == []
 
@@ -269,5 +270,5 @@ def test_bundled_configs_are_valid(path):
 def test_default_config_is_the_default(monkeypatch):
     monkeypatch.chdir(ROOT)
     path = ROOT / "configs" / "default.yml"
-    assert read_yaml(path.relative_to(ROOT)) == Settings()
-    assert list(yaml.safe_load(path.read_text())) == list(FIELDS)
+    assert read_yaml(path.relative_to(ROOT), Settings()) == Settings()
+    assert list(yaml.safe_load(path.read_text())) == list(flags_of(Settings))

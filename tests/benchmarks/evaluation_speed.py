@@ -16,7 +16,7 @@ import torch
 
 import caffe_loader
 from core import blas, torch7, torch7_convolution
-from core.blas import available_cores
+from core.cores import available_cores
 from core.devices import Placement, choose
 from core.network import LossNetwork, build_network
 from core.settings import Settings

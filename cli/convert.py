@@ -1,0 +1,43 @@
+"""``nstyle convert``: transform networks to ONNX."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from core.errors import NeuralStyleError
+from core.transform.settings import INSTANCE_NORMS
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--fp16", is_flag=True, help="Half precision, except instance normalisation; for GPUs.")
+@click.option(
+    "--instance-norm",
+    type=click.Choice(INSTANCE_NORMS),
+    default="auto",
+    show_default=True,
+    help="Of a .t7: as in training, real, or inert as under Torch of August 2017 and later.",
+)
+def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str) -> None:
+    """Write the network SOURCE (.t7, .pth, .safetensors, or an old .onnx) as the ONNX file TARGET.
+
+    The result takes pictures of any size and number. It is run against the source before it is kept.
+    """
+    from core.transform.convert import convert
+
+    try:
+        done = convert(source, target, half=fp16, instance_norm=instance_norm)
+    except NeuralStyleError as error:
+        click.echo(f"nstyle convert: {error}", err=True)
+        sys.exit(1)
+    for sentence in (*done.notices, *done.changes):
+        click.echo(f"nstyle convert: {sentence}", err=True)
+    sizes = " and ".join(f"{number} of {width}x{height}" for number, height, width in done.probes)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes")
+    click.echo(
+        f"largest difference to {source.name}: {done.difference:.2e} of the output's range ({sizes} pixels)"
+    )

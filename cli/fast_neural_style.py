@@ -1,0 +1,80 @@
+"""``fast_neural_style``: the drop-in for ``th fast_neural_style.lua``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cli import terminal
+from cli.lua_flags import Grammar, parse, usage
+from cli.terminal import print_log, run_command
+from core.settings_text import read_yaml
+from core.transform.settings import TransformSettings
+
+if TYPE_CHECKING:
+    from core.transform.open_model import OpenedModel
+
+GRAMMAR = Grammar(
+    "fast_neural_style",
+    TransformSettings,
+    {
+        "config": "YAML file with any of these flags; the command line wins",
+        "save_config": "Write the flags of this run to a YAML file",
+    },
+)
+notice = partial(terminal.notice, program=GRAMMAR.program)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, 1 for an error or a failed picture, 130 if interrupted."""
+    return run_command(GRAMMAR.program, _command, arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    line = parse(GRAMMAR, words)
+    if line.help:
+        print_log(usage(GRAMMAR) + "\n")
+        return 0
+    settings = TransformSettings()
+    if "config" in line.others:
+        settings = read_yaml(line.others["config"], settings)
+    settings = settings.replace(**line.settings)
+    settings.validate()
+    if "save_config" in line.others:
+        _save_config(line.others["save_config"], settings)
+    return _start(settings)
+
+
+def _save_config(path: str, settings: TransformSettings) -> None:
+    from cli.run_files import check_target, save_config
+
+    check_target("save_config", path)
+    save_config(path, settings)
+
+
+def _start(settings: TransformSettings) -> int:
+    from cli.transform_runs import check_before, stylize_film, stylize_folder, stylize_picture
+    from core.transform.open_model import open_model
+
+    check_before(settings)
+    opened = open_model(settings)
+    _tell(opened, settings)
+    if settings.input_video:
+        return stylize_film(settings, opened)
+    if settings.input_dir:
+        return stylize_folder(settings, opened)
+    return stylize_picture(settings, opened)
+
+
+def _tell(opened: OpenedModel, settings: TransformSettings) -> None:
+    for sentence in (*settings.notices(), *opened.notices):
+        notice(sentence)
+    details = opened.details if settings.verbose else opened.details[:1] if settings.gpu >= 0 else ()
+    for sentence in details:
+        notice(sentence)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""What ``fast_neural_style`` does with an opened network: one picture, a folder, a film."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cli import terminal
+from cli.terminal import print_log, shows_progress, warnings_as_notices
+from core.checksums import file_digests
+from core.errors import NeuralStyleError, SettingsError
+from core.transform.folders import for_each, pictures
+from core.transform.open_model import OpenedModel
+from core.transform.settings import TransformSettings
+from core.transform.stylize import Stylizer, Timing, check_extension, create_folder, stylize_file
+
+PROGRAM = "fast_neural_style"
+SHAPING = (  # the flags that change a film's pictures
+    *("image_size", "median_filter", "runtime", "instance_norm", "value_range", "output_value_range"),
+    *("channel_order", "layout", "model_size", "gpu", "tf32", "fps"),
+)
+
+
+def check_before(settings: TransformSettings) -> None:
+    """Say what cannot be written, or read, before the network is opened.
+
+    Raises: ImageError, SettingsError.
+    """
+    if settings.takes_one_picture:
+        check_extension(settings.output_image)
+        if not settings.input_image:
+            raise SettingsError("-input_image: no file is named")
+    if settings.input_dir:
+        source, target = Path(settings.input_dir), Path(settings.output_dir)
+        if target.exists() and source.exists() and source.samefile(target):
+            raise SettingsError("-output_dir is the -input_dir: the photographs would be overwritten")
+
+
+def stylize_picture(settings: TransformSettings, opened: OpenedModel) -> int:
+    """-input_image to -output_image; returns the exit status."""
+    with warnings_as_notices(_notice):
+        _work(settings, opened)(Path(settings.input_image), Path(settings.output_image))
+    return 0
+
+
+def stylize_folder(settings: TransformSettings, opened: OpenedModel) -> int:
+    """-input_dir to -output_dir; returns the exit status: 1 if a picture failed."""
+    source, target = Path(settings.input_dir), Path(settings.output_dir)
+    names = pictures(
+        source, recursive=bool(settings.recursive), in_order=bool(settings.sorted), without=target
+    )
+    if not names:
+        raise SettingsError(f"-input_dir {source}: holds no pictures (.jpg, .jpeg, .png, .ppm, .pgm)")
+    todo = [name for name in names if not (settings.skip_existing and (target / name).is_file())]
+    if len(todo) < len(names):
+        _notice(f"{len(names) - len(todo)} pictures are there already and are skipped")
+    create_folder(target)
+    return _stylize_all(settings, opened, todo)
+
+
+def _stylize_all(settings: TransformSettings, opened: OpenedModel, names: list[Path]) -> int:
+    source, target = Path(settings.input_dir).absolute(), Path(settings.output_dir).absolute()
+    work, failed = _work(settings, opened), 0
+
+    def finished(name: Path, error: NeuralStyleError | None) -> None:
+        nonlocal failed
+        bar.update(1)
+        if error is not None:
+            failed += 1
+            _notice(str(error))
+
+    with (
+        tqdm(total=len(names), unit="picture", disable=not shows_progress(), file=sys.stderr) as bar,
+        warnings_as_notices(_notice),
+    ):
+        for_each(names, lambda name: work(source / name, target / name), int(settings.jobs) or 1, finished)
+    if failed:
+        _notice(f"{failed} of {len(names)} pictures failed; the messages are above")
+    return int(failed > 0)
+
+
+def _work(settings: TransformSettings, opened: OpenedModel) -> Callable[[Path, Path], None]:
+    """From one file to another, with the lines of the original's log."""
+    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+
+    def work(source: Path, target: Path) -> None:
+        stylize_file(source, target, stylizer, _timing_line(source) if settings.timing == 1 else None)
+        with tqdm.external_write_mode(file=sys.stdout):
+            print_log(f"Writing output image to {target}\n")
+
+    return work
+
+
+def _timing_line(source: Path) -> Timing:
+    def line(size: tuple[int, int], seconds: float) -> None:
+        with tqdm.external_write_mode(file=sys.stdout):
+            print_log(f"Image {source} ({size[0]} x {size[1]}) took {seconds:f}\n")
+
+    return line
+
+
+def stylize_film(settings: TransformSettings, opened: OpenedModel) -> int:
+    """-input_video to -output_video; returns the exit status."""
+    from core.transform.video import stylize_video
+
+    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    with (
+        tqdm(unit="frame", disable=not shows_progress(), file=sys.stderr) as bar,
+        warnings_as_notices(_notice),
+    ):
+
+        def progress(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        report = stylize_video(
+            settings.input_video,
+            settings.output_video,
+            stylizer,
+            temporal_alpha=settings.temporal_alpha,
+            fingerprint=_fingerprint(settings),
+            progress=progress,
+            fps=settings.fps,
+        )
+    if report.resumed_frames:
+        _notice(f"{report.resumed_frames} frames were finished by an earlier run")
+    print_log(f"Writing output video to {report.target} ({report.frames} frames)\n")
+    return 0
+
+
+def _fingerprint(settings: TransformSettings) -> str:
+    """What a film's pictures depend on: the network's bytes and the flags that shape them."""
+    shaping = "\n".join(f"{name}={getattr(settings, name)}" for name in SHAPING)
+    return hashlib.sha256(f"{file_digests(Path(settings.model)).sha256}\n{shaping}".encode()).hexdigest()
+
+
+def _notice(sentence: str) -> None:
+    with tqdm.external_write_mode(file=sys.stderr):
+        terminal.notice(sentence, PROGRAM)

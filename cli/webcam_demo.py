@@ -1,0 +1,120 @@
+"""``webcam_demo``: camera or film, through every network, to a window and a recording."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cli import terminal
+from cli.lua_flags import Grammar, parse, usage
+from cli.terminal import print_log, run_command
+from core.errors import SettingsError
+from core.images import Image
+from core.transform.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames
+
+if TYPE_CHECKING:
+    from core.transform.stylize import Stylizer
+
+GRAMMAR = Grammar("webcam_demo", WebcamOptions, {})
+notice = partial(terminal.notice, program=GRAMMAR.program)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 1 for an error."""
+    return run_command(GRAMMAR.program, _command, arguments)
+
+
+def _command(words: Sequence[str]) -> int:
+    line = parse(GRAMMAR, words)
+    if line.help:
+        print_log(usage(GRAMMAR) + "\n")
+        return 0
+    options = WebcamOptions(**line.settings)
+    options.validate()
+    return run_webcam(options, _stylizers(options))
+
+
+def _stylizers(options: WebcamOptions) -> list[Stylizer]:
+    """One per network. Kept: all must take the same kind of numbers, nothing is scaled or filtered."""
+    from core.transform.open_model import open_model
+    from core.transform.settings import TransformSettings
+    from core.transform.stylize import Stylizer
+
+    shared = TransformSettings(gpu=options.gpu, backend=options.backend, use_cudnn=options.use_cudnn)
+    shared.validate()
+    stylizers: list[Stylizer] = []
+    for model in options.models:
+        opened = open_model(shared.replace(model=model))
+        for sentence in opened.notices:
+            notice(sentence)
+        stylizers.append(Stylizer(opened.runner, image_size=0, median_size=0))
+    if len({stylizer.runner.format.input for stylizer in stylizers}) > 1:
+        raise SettingsError("-models: all must have the same preprocessing (nstyle inspect MODEL shows it)")
+    return stylizers
+
+
+@dataclass
+class _Count:
+    frames: int = 0
+    started: float = 0.0
+
+
+def run_webcam(options: WebcamOptions, stylizers: Sequence[Callable[[Image], Image]]) -> int:
+    """Show and record until the film ends, -frames are done, or the person quits; returns the exit status 0.
+
+    A picture through one of ``stylizers``: float64 (3, H, W), R,G,B, 0..1 to the same, unclamped, of the same
+    size for all. The frames per second are told on stderr. Ctrl-C ends the loop; the recording is kept.
+
+    Raises: SettingsError, VideoError.
+    """
+    options.validate()
+    count = _Count(started=time.perf_counter())
+    with ExitStack() as stack:
+        window, recorder = None, None
+        if options.show:
+            window = Window()
+            stack.callback(window.close)
+        if options.output_video:
+            recorder = stack.enter_context(Recorder(options.output_video, options.webcam_fps))
+        with suppress(KeyboardInterrupt):
+            _loop(options, stylizers, window, recorder, count)
+    _report(count)
+    return 0
+
+
+def _loop(
+    options: WebcamOptions,
+    stylizers: Sequence[Callable[[Image], Image]],
+    window: Window | None,
+    recorder: Recorder | None,
+    count: _Count,
+) -> None:
+    with closing(source_frames(options)) as frames:
+        for seconds, picture in tiled_frames(frames, stylizers):
+            if recorder is not None:
+                recorder.add(seconds, picture)
+            count.frames += 1
+            if window is not None and not window.show(picture):
+                return
+            if count.frames == options.frames:
+                return
+
+
+def _report(count: _Count) -> None:
+    if sys.stderr is not None:
+        seconds = time.perf_counter() - count.started
+        print(
+            f"webcam_demo: {count.frames} frames in {seconds:.1f} seconds, "
+            f"{count.frames / max(seconds, 1e-9):.2f} frames per second",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Our own checkpoints: safetensors with the weights under ``network.``, the rest as metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from caffe_loader.errors import printable
+from core.errors import TransformError
+from core.transform.architecture import Architecture, build
+from core.transform.networks import TransformNetwork
+from core.transform.pixels import FORMATS
+
+WEIGHTS = "network."
+KEY = "neural_style.network"
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], architecture: Architecture, module: nn.Sequential, preprocessing: str
+) -> None:
+    """Write a network that :func:`core.transform.architecture.build` made; complete or not at all.
+
+    Raises: TransformError: the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {WEIGHTS + name: value.contiguous() for name, value in module.state_dict().items()}
+    description = json.dumps({**asdict(architecture), "preprocessing": preprocessing}, sort_keys=True)
+    target = Path(path)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(save(tensors, metadata={KEY: description}))
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TransformError(f"{printable(str(path))}: cannot be written: {error.strerror}") from None
+
+
+def load_checkpoint(path: Path) -> TransformNetwork:
+    """Raises: TransformError: no checkpoint of ours, or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    shown = printable(str(path))
+    try:
+        with safe_open(path, "pt") as file:
+            described = (file.metadata() or {}).get(KEY)
+            names = [name for name in file.keys() if name.startswith(WEIGHTS)]  # noqa: SIM118  (not a dict)
+            tensors = {name[len(WEIGHTS) :]: file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise TransformError(f"{shown}: no such file; check the path") from None
+    except (OSError, SafetensorError) as error:
+        raise TransformError(f"{shown}: damaged or no safetensors file: {error}") from None
+    if described is None:
+        raise TransformError(f"{shown}: no checkpoint of a transform network; it does not say '{KEY}'")
+    try:
+        return _restored(path, json.loads(described), tensors)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        cause = " ".join(str(error).split())[:120]
+        raise TransformError(f"{shown}: damaged checkpoint: {cause}") from None
+
+
+def _restored(path: Path, described: dict[str, object], tensors: dict[str, torch.Tensor]) -> TransformNetwork:
+    preprocessing = str(described.pop("preprocessing"))
+    if preprocessing not in FORMATS:
+        raise ValueError(f"unknown preprocessing '{preprocessing}'")
+    architecture = Architecture(**described)  # type: ignore[arg-type]
+    with torch.device("meta"):
+        module = build(architecture)
+    module.load_state_dict(tensors, assign=True)
+    return TransformNetwork(module, preprocessing, path, {"arch": architecture.description})

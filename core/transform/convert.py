@@ -1,0 +1,209 @@
+"""A transform network of any kind to one self-contained ONNX file, proved by running it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caffe_loader.errors import printable
+from core.errors import TransformError
+from core.images import Image
+from core.transform.networks import TransformNetwork, load_network, source_digest
+from core.transform.onnx_file import read_onnx, write_onnx
+from core.transform.onnx_graph import to_onnx
+from core.transform.onnx_metadata import ModelMetadata, write_metadata
+from core.transform.onnx_modernize import modernize
+from core.transform.onnx_session import SessionSettings, import_runtime
+from core.transform.open_model import onnx_runner, probe_picture
+from core.transform.pixels import FORMATS, NetworkFormat
+from core.transform.runners import Runner
+from core.transform.torch_runner import TorchRunner
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+TOLERANCE, HALF_TOLERANCE = 1e-5, 1e-2  # of the output's range
+NORMALISATIONS = {"InstanceNormalization": "instance", "BatchNormalization": "batch"}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """difference: largest one between source and result on the probes, as a share of the output's range.
+
+    probes: their sizes, (N, H, W).  changes: what was done to the graph.  notices: about the source.
+    """
+
+    target: Path
+    difference: float
+    probes: tuple[tuple[int, int, int], ...]
+    changes: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A network to be converted: how it runs as it is, and the graph that shall replace it."""
+
+    runner: Runner
+    model: ModelProto
+    metadata: ModelMetadata
+    changes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def convert(source: Path, target: Path, *, half: bool = False, instance_norm: str = "auto") -> Conversion:
+    """Write ``target``, run it against ``source``, and keep it only if they agree.
+
+    half: weights and arithmetic in float16, instance normalisation and both ends in float32.
+    instance_norm: see :func:`core.transform.from_t7.to_modules`.
+
+    Raises: T7Error, TransformError: unreadable, not convertible, or the result is not equal.
+    """
+    _check_names(source, target)
+    import_runtime()
+    try:
+        made = (
+            _from_onnx(source) if source.suffix.lower() == ".onnx" else _from_network(source, instance_norm)
+        )
+    except TransformError as error:
+        message = str(error)
+        shown = printable(str(source))
+        raise TransformError(message if message.startswith(shown) else f"{shown}: {message}") from None
+    model = _halved(made.model) if half else made.model
+    write_metadata(model, made.metadata)
+    probes = _probe_sizes(made.runner.format)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
+        trial = Path(folder) / target.name
+        write_onnx(model, trial)
+        difference = _proved(made.runner, trial, probes, HALF_TOLERANCE if half else TOLERANCE)
+        trial.replace(target)
+    return Conversion(target, difference, probes, made.changes, made.notices)
+
+
+def _check_names(source: Path, target: Path) -> None:
+    shown = printable(str(target))
+    if target.suffix.lower() != ".onnx":
+        raise TransformError(f"{shown}: the result is an ONNX file; its name must end in .onnx")
+    if not target.parent.is_dir():
+        raise TransformError(f"{shown}: the folder {target.parent} does not exist; create it first")
+    if target.exists() and (not target.is_file() or (source.exists() and source.samefile(target))):
+        raise TransformError(f"{shown}: is the source, or no ordinary file; choose another name")
+
+
+def _from_network(path: Path, instance_norm: str) -> _Source:
+    network = load_network(path, instance_norm)
+    runner = TorchRunner(network.module, network.format, torch.device("cpu"))
+    return _Source(runner, to_onnx(network.module), _network_metadata(network), notices=network.notices)
+
+
+def _network_metadata(network: TransformNetwork) -> ModelMetadata:
+    sizes = network.geometry
+    return ModelMetadata(
+        preprocessing=network.preprocessing,
+        output_pixels=network.preprocessing,
+        channel_order=FORMATS[network.preprocessing].order,
+        tanh_constant=network.tanh_constant,
+        size_multiple=sizes.multiple,
+        smallest_size=sizes.smallest,
+        enlargement=sizes.enlargement,
+        source_file=network.path.name,
+        source_sha256=source_digest(network.path),
+        normalisation=network.normalisation,
+    )
+
+
+def _from_onnx(path: Path) -> _Source:
+    model = read_onnx(path)
+    modernized = modernize(model)
+    runner = onnx_runner(model, SessionSettings())
+    how = runner.format
+    name = modernized.preprocessing or how.input.name
+    metadata = ModelMetadata(
+        preprocessing=name,
+        output_pixels=modernized.preprocessing or how.output.name,
+        channel_order=FORMATS[name].order if modernized.preprocessing else how.input.order,
+        tanh_constant=0.0,
+        size_multiple=how.multiple,
+        smallest_size=how.smallest,
+        enlargement=1.0,
+        source_file=path.name,
+        source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        normalisation=_normalisation(modernized.model),
+    )
+    return _Source(runner, modernized.model, metadata, modernized.changes)
+
+
+def _normalisation(model: ModelProto) -> str:
+    operators = {node.op_type for node in model.graph.node}
+    return next((name for operator, name in NORMALISATIONS.items() if operator in operators), "")
+
+
+def _halved(model: ModelProto) -> ModelProto:
+    """Instance normalisation stays in float32: a variance over 65504 has no place in float16."""
+    try:
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    except ImportError as error:
+        raise TransformError(
+            f"--fp16 needs the tools of ONNX Runtime, which lack something: {error}"
+        ) from None
+    halved: ModelProto = convert_float_to_float16(
+        model, keep_io_types=True, op_block_list=["InstanceNormalization", "Resize"]
+    )
+    return halved
+
+
+def _probe_sizes(how: NetworkFormat) -> tuple[tuple[int, int, int], ...]:
+    """Odd ones, one a batch of two; only its own for a network of fixed size."""
+    if how.size is not None:
+        return ((1, *how.size),)
+    side = max(how.smallest, 32)
+    return (1, side + 45, side + 90), (2, side + 32, side + 57)
+
+
+def _proved(source: Runner, trial: Path, probes: Sequence[tuple[int, int, int]], tolerance: float) -> float:
+    """The largest difference. Raises TransformError if it is above the tolerance."""
+    result = onnx_runner(read_onnx(trial), SessionSettings())
+    if source.format.size is not None:
+        _check_takes_other_sizes(result)
+    worst = 0.0
+    for number, height, width in probes:
+        pictures = [probe_picture(height, width)[:, ::step] for step in (1, -1)[:number]]
+        wanted, found = _through(source, pictures), _through(result, pictures)
+        if wanted.shape != found.shape:
+            raise TransformError(f"the result's pictures are {found.shape[2:]}, not {wanted.shape[2:]}")
+        worst = max(worst, float(np.abs(wanted - found).max() / np.ptp(wanted)))
+    if not worst <= tolerance:
+        raise TransformError(
+            f"the result differs from the source by {worst:.2e} of the output's range, over {tolerance:g}; "
+            "it is not written"
+        )
+    return worst
+
+
+def _check_takes_other_sizes(result: Runner) -> None:
+    """Two pictures of an odd size must come back at about that size. Raises: TransformError."""
+    height, width = result.format.smallest + 101, result.format.smallest + 150
+    try:
+        shape = result.run(np.stack([result.format.input.encode(probe_picture(height, width))] * 2)).shape
+    except TransformError as error:
+        raise TransformError(
+            f"something in it is written for one size, which cannot be freed: {error}"
+        ) from None
+    if shape[0] != 2 or abs(shape[2] / shape[3] - height / width) > 0.1:
+        raise TransformError(
+            f"something in it is written for one size: {width}x{height} pixels became {shape}"
+        )
+
+
+def _through(runner: Runner, pictures: Sequence[Image]) -> NDArray[np.float32]:
+    """float32 (N, 3, H', W'), R,G,B about 0..1."""
+    batch = np.stack([runner.format.input.encode(picture) for picture in pictures])
+    return np.stack([runner.format.output.decode(picture) for picture in runner.run(batch)])

@@ -1,0 +1,223 @@
+"""Torch7's nn classes, as :mod:`core.t7` reads them, to PyTorch modules with the same numbers.
+
+Matches nn 8726825 in evaluation, and older files' fields. Classes of cudnn count as those of nn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.errors import T7Error
+from core.t7 import TorchObject, Value
+from core.transform.layers import (
+    FrozenInstanceNorm2d,
+    MulConstant,
+    ResidualBlock,
+    ShaveImage,
+    TotalVariation,
+    named,
+)
+from core.transform.t7_fields import Fields, short_class
+
+Converters = dict[str, Callable[[Fields], nn.Module]]
+
+
+def to_modules(network: Value, instance_norm: str = "auto") -> list[nn.Module]:
+    """The modules of an nn.Sequential, one for each of its own.
+
+    instance_norm: 'auto' recognises networks whose instance normalisation was inert in training,
+    'normalise' and 'affine' say which. Raises: T7Error.
+    """
+    if not isinstance(network, TorchObject) or short_class(network) != "Sequential":
+        raise T7Error("holds no network (nn.Sequential) where one is expected")
+    inert = instance_norm == "affine" or (instance_norm == "auto" and has_inert_norm(network))
+    converters: Converters = {**CONVERTERS, "InstanceNormalization": partial(_instance_norm, inert)}
+    return [_convert(item, converters) for item in Fields(network).modules()]
+
+
+def _convert(item: TorchObject, converters: Converters) -> nn.Module:
+    fields = Fields(item)
+    if fields.name == "Sequential":
+        return _sequential(fields, converters)
+    if fields.name not in converters:
+        raise T7Error(
+            f"layer of class {item.class_name[:60]}: unknown; known are {', '.join(sorted(converters))}"
+        )
+    return converters[fields.name](fields)
+
+
+def _sequential(fields: Fields, converters: Converters) -> nn.Module:
+    """A residual block (ConcatTable of body and shortcut, then CAddTable) or a plain sequence."""
+    items = fields.modules()
+    if [short_class(item) for item in items] != ["ConcatTable", "CAddTable"]:
+        return named([_convert(item, converters) for item in items])
+    branches = [_convert(item, converters) for item in Fields(items[0]).modules()]
+    if len(branches) != 2 or not isinstance(branches[0], nn.Sequential):
+        raise fields.error("a ConcatTable that is no residual block")
+    return ResidualBlock(branches[0], branches[1])
+
+
+def has_inert_norm(network: Value) -> bool:
+    """Whether the network's instance normalisation did nothing while it was trained.
+
+    The nested batch norm's running statistics are never cleared: still at exactly 0 and 1, they were used
+    but never updated (nn of August 2017 and later). A file without them says nothing.
+    """
+    found = [layer.nested("bn") for layer in _walk(network) if layer.name == "InstanceNormalization"]
+    caches = [layer for layer in found if layer and "running_mean" in layer and "running_var" in layer]
+    return bool(caches) and all(
+        not layer.array("running_mean").any() and (layer.array("running_var") == 1).all() for layer in caches
+    )
+
+
+def _walk(item: Value) -> list[Fields]:
+    if not isinstance(item, TorchObject):
+        return []
+    fields = Fields(item)
+    return [fields, *(found for inner in fields.modules() for found in _walk(inner))]
+
+
+def _convolution(f: Fields) -> nn.Module:
+    kernel, inputs, outputs = _kernel(f), f.integer("nInputPlane"), f.integer("nOutputPlane")
+    padding = (f.integer("padH", "padding", default=0), f.integer("padW", "padding", default=0))
+    layer: nn.Conv2d = _empty(nn.Conv2d, f, inputs, outputs, kernel, _stride(f), padding)
+    layer.weight = f.weights("weight", (outputs, inputs, *kernel))
+    layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
+    return layer
+
+
+def _full_convolution(f: Fields) -> nn.Module:
+    kernel, inputs, outputs = _kernel(f), f.integer("nInputPlane"), f.integer("nOutputPlane")
+    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
+    adjustment = (f.integer("adjH", default=0), f.integer("adjW", default=0))
+    layer: nn.ConvTranspose2d = _empty(
+        nn.ConvTranspose2d, f, inputs, outputs, kernel, _stride(f), padding, adjustment
+    )
+    layer.weight = f.weights("weight", (inputs, outputs, *kernel))
+    layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
+    return layer
+
+
+def _empty(kind: Any, f: Fields, *arguments: Any) -> Any:
+    """A layer without memory for weights. Raises T7Error where PyTorch refuses the numbers."""
+    try:
+        with torch.device("meta"):
+            return kind(*arguments)
+    except (RuntimeError, ValueError) as error:
+        raise f.error(f"impossible sizes ({str(error).splitlines()[0]})") from None
+
+
+def _kernel(f: Fields) -> tuple[int, int]:
+    return f.integer("kH"), f.integer("kW")
+
+
+def _stride(f: Fields) -> tuple[int, int]:
+    return f.integer("dH", default=1), f.integer("dW", default=1)
+
+
+def _batch_norm(f: Fields) -> nn.Module:
+    mean = f.array("running_mean")
+    layer = nn.BatchNorm2d(len(mean), eps=f.number("eps", 1e-5))
+    layer.running_mean = torch.from_numpy(mean.reshape(-1).copy())
+    layer.running_var = torch.from_numpy(_variance(f).reshape(-1).copy())
+    layer.weight, layer.bias = _affine(f, len(mean))
+    return layer
+
+
+def _variance(f: Fields) -> NDArray[np.float32]:
+    """Before version 2, ``running_std`` held 1 / sqrt(var + eps)."""
+    if "running_var" in f:
+        return f.array("running_var")
+    inverse = f.array("running_std").astype(np.float64)
+    return (inverse**-2 - f.number("eps", 1e-5)).astype(np.float32)
+
+
+def _affine(f: Fields, channels: int) -> tuple[nn.Parameter, nn.Parameter]:
+    if "weight" not in f:
+        return nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+    return f.weights("weight", (channels,)), f.weights("bias", (channels,))
+
+
+def _instance_norm(inert: bool, f: Fields) -> nn.Module:
+    channels = len(f.array("weight"))
+    eps = f.number("eps", 1e-5)
+    layer = FrozenInstanceNorm2d(channels, eps) if inert else nn.InstanceNorm2d(channels, eps, affine=True)
+    layer.weight, layer.bias = _affine(f, channels)
+    return layer
+
+
+def _padding(kind: type[nn.Module], f: Fields) -> nn.Module:
+    return kind(tuple(f.integer(f"pad_{side}") for side in "lrtb"))
+
+
+def _zero_padding(f: Fields) -> nn.Module:
+    """Negative widths crop; some versions of the original shaved the shortcut this way."""
+    widths = {f.integer(f"pad_{side}") for side in "lrtb"}
+    if len(widths) == 1 and min(widths) < 0:
+        return ShaveImage(-widths.pop())
+    return _padding(nn.ZeroPad2d, f)
+
+
+def _max_pool(f: Fields) -> nn.Module:
+    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
+    return nn.MaxPool2d(_kernel(f), _stride(f), padding, ceil_mode=_ceil_mode(f))
+
+
+def _average_pool(f: Fields) -> nn.Module:
+    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
+    return nn.AvgPool2d(_kernel(f), _stride(f), padding, ceil_mode=_ceil_mode(f))
+
+
+def _ceil_mode(f: Fields) -> bool:
+    return f.item.fields.get("ceil_mode") is True
+
+
+def _linear(f: Fields) -> nn.Module:
+    outputs, inputs = f.array("weight").shape[:2]
+    layer = _empty(nn.Linear, f, inputs, outputs)
+    layer.weight = f.weights("weight", (outputs, inputs))
+    layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
+    return layer  # type: ignore[no-any-return]
+
+
+def _relu(f: Fields) -> nn.Module:
+    if f.number("threshold", 0) or f.number("val", 0):
+        raise f.error("a threshold other than 0")
+    return nn.ReLU(inplace=f.item.fields.get("inplace") is True)
+
+
+def _upsampling(f: Fields) -> nn.Module:
+    return nn.Upsample(scale_factor=float(f.integer("scale_factor")), mode="nearest")
+
+
+CONVERTERS: Converters = {
+    "SpatialConvolution": _convolution,
+    "SpatialConvolutionMM": _convolution,
+    "SpatialFullConvolution": _full_convolution,
+    "SpatialBatchNormalization": _batch_norm,
+    "SpatialReflectionPadding": partial(_padding, nn.ReflectionPad2d),
+    "SpatialReplicationPadding": partial(_padding, nn.ReplicationPad2d),
+    "SpatialZeroPadding": _zero_padding,
+    "SpatialUpSamplingNearest": _upsampling,
+    "SpatialMaxPooling": _max_pool,
+    "SpatialAveragePooling": _average_pool,
+    "ShaveImage": lambda f: ShaveImage(f.integer("size")),
+    "MulConstant": lambda f: MulConstant(f.number("constant_scalar")),
+    "TotalVariation": lambda f: TotalVariation(f.number("strength", 0)),
+    "ReLU": _relu,
+    "Tanh": lambda f: nn.Tanh(),
+    "Identity": lambda f: nn.Identity(),
+    "Dropout": lambda f: nn.Dropout(f.number("p", 0.5)),
+    "View": lambda f: nn.Flatten(),
+    "Reshape": lambda f: nn.Flatten(),
+    "Linear": _linear,
+    "SoftMax": lambda f: nn.Softmax(dim=1),
+    "LogSoftMax": lambda f: nn.LogSoftmax(dim=1),
+}

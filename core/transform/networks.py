@@ -1,0 +1,187 @@
+"""Transform networks from files: Torch7 checkpoints, our own, and those of pytorch/examples."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from caffe_loader.errors import printable
+from core.checksums import file_digests
+from core.errors import NeuralStyleError, TransformError
+from core.t7 import Table, TorchObject, Value, load_t7
+from core.transform.from_t7 import has_inert_norm, to_modules
+from core.transform.geometry import Geometry, geometry
+from core.transform.layers import FrozenInstanceNorm2d, MulConstant, named
+from core.transform.pixels import FORMATS, NetworkFormat
+from core.transform.t7_fields import short_class
+
+PREPROCESSINGS = ("vgg", "resnet")
+
+
+@dataclass(frozen=True)
+class TransformNetwork:
+    """A network in evaluation mode with what is known about it.
+
+    module: (N, 3, H, W) to (N, 3, H', W'), values as ``preprocessing`` says (a name of FORMATS).
+    options: the flags it was trained with, if the file tells.
+    """
+
+    module: nn.Sequential
+    preprocessing: str
+    path: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def geometry(self) -> Geometry:
+        """What it does to sizes."""
+        return geometry(self.module)
+
+    @property
+    def format(self) -> NetworkFormat:
+        """How to feed it."""
+        pixels, sizes = FORMATS[self.preprocessing], self.geometry
+        reasons = (f"values: {self.preprocessing}, as {self.path.name} was trained",)
+        return NetworkFormat(
+            pixels, pixels, multiple=sizes.multiple, smallest=sizes.smallest, reasons=reasons
+        )
+
+    @property
+    def normalisation(self) -> str:
+        """'instance', 'batch', 'frozen' (instance normalisation that was inert in training), or ''."""
+        kinds = {nn.InstanceNorm2d: "instance", nn.BatchNorm2d: "batch", FrozenInstanceNorm2d: "frozen"}
+        return next((kinds[type(layer)] for layer in self.module.modules() if type(layer) in kinds), "")
+
+    @property
+    def tanh_constant(self) -> float:
+        """Largest absolute value of the output; 0 where no tanh bounds it."""
+        return next((layer.constant for layer in self.module if isinstance(layer, MulConstant)), 0.0)
+
+
+def load_network(path: str | os.PathLike[str], instance_norm: str = "auto") -> TransformNetwork:
+    """Read a .t7, .pth or .safetensors file; the extension decides.
+
+    instance_norm: see :func:`core.transform.from_t7.to_modules`.
+    Raises: T7Error or TransformError naming the file.
+    """
+    file = Path(path)
+    loaders = {".t7": _from_t7, ".safetensors": _from_checkpoint, **dict.fromkeys((".pth", ".pt"), _from_pth)}
+    if file.suffix.lower() not in loaders:
+        raise TransformError(
+            f"{printable(str(file))}: unknown kind of network '{file.suffix}'; known are "
+            f"{', '.join(loaders)} and, for ONNX Runtime, .onnx"
+        )
+    network = loaders[file.suffix.lower()](file, instance_norm)
+    network.module.eval().requires_grad_(False)
+    try:
+        _ = network.geometry
+    except TransformError as error:
+        raise TransformError(f"{printable(str(file))}: {error}") from None
+    return network
+
+
+def source_digest(path: Path) -> str:
+    """sha256 of a file, as it stands in the metadata of what was made from it."""
+    return file_digests(path).sha256
+
+
+def _from_t7(path: Path, instance_norm: str) -> TransformNetwork:
+    content = load_t7(path).value
+    try:
+        model, options = split_checkpoint(content)
+        module = named(to_modules(model, instance_norm))
+        _check_is_transform_net(module)
+    except (NeuralStyleError, KeyError) as error:
+        raise type(error)(f"{printable(str(path))}: {error}") from None
+    preprocessing = options.get("preprocessing", "vgg")
+    if preprocessing not in PREPROCESSINGS:
+        raise TransformError(f"{printable(str(path))}: unknown preprocessing '{preprocessing}'")
+    network = TransformNetwork(module, preprocessing, path, options)
+    return replace(network, notices=tuple(_notices(model, network, instance_norm)))
+
+
+def split_checkpoint(content: Value) -> tuple[TorchObject, dict[str, Any]]:
+    """The network of a .t7 and its options: of a checkpoint, an old one without options, a bare net.
+
+    Raises: TransformError.
+    """
+    model = content.get("model") if isinstance(content, Table) else content
+    if not isinstance(model, TorchObject) or short_class(model) != "Sequential":
+        raise TransformError(
+            "holds no network: neither a checkpoint of train.lua (a table with 'model') nor an nn.Sequential"
+        )
+    options = content.get("opt") if isinstance(content, Table) else None
+    return model, plain(options) if isinstance(options, Table) else {}
+
+
+def plain(value: Value) -> Any:
+    """Options and histories as Python values: names, numbers, lists, dicts."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, Table):
+        items = value.sequence()
+        if items or not value.entries:
+            return [plain(item) for item in items]
+        return {name: plain(item) for name, item in value.names().items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return None if isinstance(value, np.ndarray | TorchObject) else value
+
+
+def _check_is_transform_net(module: nn.Sequential) -> None:
+    """Raises TransformError for a loss network, which has no picture at its end."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    if not layers or layers[0].in_channels != 3 or layers[-1].out_channels != 3:
+        raise TransformError(
+            "is no transform network: it does not turn three channels into three (a loss network, VGG-16?)"
+        )
+    linear = [type(layer).__name__ for layer in module if isinstance(layer, nn.Linear | nn.Flatten)]
+    if linear:
+        raise TransformError(f"is no transform network: it has a layer {linear[0]}")
+
+
+def _notices(model: TorchObject, network: TransformNetwork, instance_norm: str) -> list[str]:
+    inert, name = has_inert_norm(model), printable(network.path.name)
+    if inert and instance_norm == "auto":
+        return [
+            f"{name}: trained with a Torch of August 2017 or later, whose instance normalisation only scales "
+            "and shifts; run the same way here (-instance_norm normalise overrides)"
+        ]
+    if network.normalisation == "frozen" and not inert:
+        return [
+            f"{name}: run with inert instance normalisation, as asked, though it was trained with a real one"
+        ]
+    if inert:
+        return [f"{name}: run with real instance normalisation, as asked, though it was inert in training"]
+    return []
+
+
+def _from_checkpoint(path: Path, instance_norm: str) -> TransformNetwork:
+    from core.transform.checkpoint import load_checkpoint
+
+    return load_checkpoint(path)
+
+
+def _from_pth(path: Path, instance_norm: str) -> TransformNetwork:
+    from core.transform.pytorch_examples import from_state_dict
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TransformError(f"{printable(str(path))}: no such file; check the path") from None
+    except Exception as error:  # torch.load raises whatever the damaged part was given to
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TransformError(
+            f"{printable(str(path))}: not a file of weights that PyTorch reads safely ({first[:100]}); "
+            "save the state_dict of the model with torch.save"
+        ) from None
+    try:
+        return TransformNetwork(from_state_dict(content), "0-255", path)
+    except TransformError as error:
+        raise TransformError(f"{printable(str(path))}: {error}") from None

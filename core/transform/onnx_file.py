@@ -1,0 +1,71 @@
+"""Reading and writing .onnx files: recognised before parsing, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caffe_loader.errors import printable
+from caffe_loader.sniff import recognise
+from core.errors import TransformError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+LARGEST = 1 << 31  # protobuf's limit
+HEAD = 4096
+_FOREIGN = {
+    "html": "is a web page, not a model; download it again, from the page's link for the raw file",
+    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` where it came from",
+    "zip": "is a zip archive, perhaps a PyTorch file; give it with its ending .pth, or unpack it",
+    "pickle": "is a Python pickle, perhaps an old PyTorch file; save its state_dict with a newer PyTorch",
+    "archive": "is a compressed archive; unpack it first",
+    "hdf5": "is an HDF5 file, not an ONNX model",
+    "t7": "is a Torch7 file; give it with its ending .t7",
+}
+
+
+def read_onnx(path: Path) -> ModelProto:
+    """The model, with its external data if any. Raises: TransformError, not naming the file."""
+    import onnx
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if path.stat().st_size >= LARGEST:
+            raise TransformError("more than 2 GiB; no .onnx file is as large")
+        kind = recognise(head)
+        if kind in _FOREIGN:
+            raise TransformError(_FOREIGN[kind])
+        model: ModelProto = onnx.load(path)
+    except FileNotFoundError:
+        raise TransformError("no such file; check the path") from None
+    except OSError as error:
+        raise TransformError(f"cannot be read: {error.strerror or error}") from None
+    except TransformError:
+        raise
+    except Exception:  # protobuf's and onnx's exceptions have no common class but this
+        raise TransformError("damaged, or no ONNX model; download it again") from None
+    if not model.graph.node or not model.graph.output:
+        raise TransformError("no ONNX model: it holds no network")
+    return model
+
+
+def write_onnx(model: ModelProto, path: Path) -> None:
+    """One self-contained file, complete or not at all. Raises: TransformError naming the file."""
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(model.SerializeToString())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TransformError(
+            f"{printable(str(path))}: cannot be written: {error.strerror or error}"
+        ) from None

@@ -1,0 +1,183 @@
+"""Parts of a graph that are written for one picture size, as what they stand for.
+
+- a transposed convolution with a baked output size,
+- instance normalisation written out with a baked number of pictures,
+- enlargement by repeating pixels, written as Reshape and Concat with baked shapes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TransformError
+from core.transform.onnx_walk import attributes, constants
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto
+
+
+class Pattern:
+    """The graph seen backwards: who makes a tensor, and what is constant."""
+
+    def __init__(self, graph: GraphProto) -> None:
+        self.producers = {name: node for node in graph.node for name in node.output}
+        self.known = constants(graph)
+
+    def maker(self, name: str, operator: str) -> NodeProto | None:
+        """The node that makes a tensor, if it is of this operator."""
+        node = self.producers.get(name)
+        return node if node is not None and node.op_type == operator else None
+
+    def split(self, node: NodeProto) -> tuple[str, NDArray[Any]] | None:
+        """(tensor, constant) of a node of two inputs."""
+        if len(node.input) == 2:
+            for x, other in (node.input, reversed(node.input)):
+                if other in self.known and x not in self.known:
+                    return x, self.known[other]
+        return None
+
+
+def free_sizes(graph: GraphProto) -> list[str]:
+    """Rewrite in place; returns what was done, one sentence each. Raises: TransformError."""
+    counts = (
+        (_free_transposed_convolutions(graph), "ConvTranspose no longer written for one size"),
+        (_free_flattenings(graph), "Reshape to rows of pixels no longer written for one picture"),
+        (_free_enlargements(graph), "enlargements, written out for one size, became Resize"),
+        (_drop_multiplications_by_1(graph), "multiplications by 1 dropped"),
+    )
+    return [f"{count} {sentence}" for count, sentence in counts if count]
+
+
+def _free_transposed_convolutions(graph: GraphProto) -> int:
+    """Output sizes become what was added to the smallest possible one."""
+    from onnx import helper
+
+    count, known = 0, constants(graph)
+    for node in graph.node:
+        given = attributes(node)
+        if node.op_type != "ConvTranspose" or "output_shape" not in given:
+            continue
+        if given.get("auto_pad", b"NOTSET") != b"VALID":
+            raise TransformError(
+                f"node '{node.name or node.output[0]}' (ConvTranspose) chooses its padding by its output size"
+            )
+        kernel, strides = known[node.input[1]].shape[2:], given.get("strides", [1, 1])
+        shape = given["output_shape"][-2:]
+        added = [(size - k) % s for size, k, s in zip(shape, kernel, strides, strict=True)]
+        kept = {name: value for name, value in given.items() if name not in ("auto_pad", "output_shape")}
+        fresh = helper.make_node(
+            "ConvTranspose", node.input, node.output, **{**kept, "pads": [0] * 4, "output_padding": added}
+        )
+        node.CopyFrom(fresh)
+        count += 1
+    return count
+
+
+def _free_flattenings(graph: GraphProto) -> int:
+    """Shape (1, C, 1, -1), as in instance normalisation written out, becomes (0, 0, 1, -1): 0 keeps a size.
+
+    The arithmetic stays as it is, and so do the results.
+    """
+    known, count = constants(graph), 0
+    for node in graph.node:
+        shape = known.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is None or node.input[0] in known or len(shape) != 4:
+            continue
+        if shape[0] == 1 and shape[1] > 0 and list(shape[2:]) == [1, -1]:
+            node.input[1] = _stored(graph, np.array([0, 0, 1, -1], np.int64), f"{node.output[0]}_shape")
+            count += 1
+    return count
+
+
+def _free_enlargements(graph: GraphProto) -> int:
+    """Pixels repeated by Reshape and Concat; what only led to the repetition is dropped."""
+    pattern = Pattern(graph)
+    found = {node.output[0]: _enlarged(graph, pattern, node) for node in graph.node}
+    nodes = [found[node.output[0]] or node for node in graph.node]
+    _keep(graph, nodes)
+    return sum(node is not None for node in found.values())
+
+
+def _keep(graph: GraphProto, nodes: list[NodeProto]) -> None:
+    """The nodes on the way to the output, in their order."""
+    wanted, kept = {item.name for item in graph.output}, []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            kept.append(node)
+    kept.reverse()
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _enlarged(graph: GraphProto, pattern: Pattern, node: NodeProto) -> NodeProto | None:
+    """Reshape (-1, 1), double, Reshape (-1, width), double, Reshape to a picture: every pixel four times."""
+    from onnx import helper
+
+    x, shapes = node.output[0], []
+    for operator in ("Reshape", "Concat", "Reshape", "Concat", "Reshape"):
+        made = pattern.maker(x, operator)
+        if made is None or (operator == "Concat" and not _doubles(made)):
+            return None
+        if operator == "Reshape":
+            shapes.append(pattern.known.get(made.input[1], np.zeros(0)))
+        x = made.input[0]
+    last, rows, column = (list(shape) for shape in shapes)
+    if len(last) != 4 or column != [-1, 1] or len(rows) != 2 or rows[1] != last[3]:
+        return None
+    scales = _stored(graph, np.array([1, 1, 2, 2], np.float32), f"{node.output[0]}_scales")
+    return helper.make_node(
+        "Resize",
+        [x, "", scales],
+        node.output,
+        name=node.output[0],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+
+
+def _doubles(node: NodeProto) -> bool:
+    return len(node.input) == 2 and node.input[0] == node.input[1] and attributes(node).get("axis") == 1
+
+
+def _drop_multiplications_by_1(graph: GraphProto) -> int:
+    pattern, count = Pattern(graph), 0
+    for node in graph.node:
+        parts = pattern.split(node) if node.op_type == "Mul" else None
+        if parts is not None and np.all(parts[1] == 1):
+            turn_into_identity(node, pattern.known)
+            count += 1
+    drop_identities(graph)
+    return count
+
+
+def turn_into_identity(node: NodeProto, known: dict[str, NDArray[Any]]) -> None:
+    """Let the node pass on its one input that is no constant."""
+    from onnx import helper
+
+    x = next(name for name in node.input if name not in known)
+    node.CopyFrom(helper.make_node("Identity", [x], node.output))
+
+
+def drop_identities(graph: GraphProto) -> None:
+    """Tensors that only rename others go; the graph's ends keep their names."""
+    outputs = {item.name for item in graph.output}
+    for node in [node for node in graph.node if node.op_type == "Identity"]:
+        old, new = node.output[0], node.input[0]
+        if old in outputs:
+            old, new = new, old
+        graph.node.remove(node)
+        for other in graph.node:
+            other.input[:] = [new if name == old else name for name in other.input]
+            other.output[:] = [new if name == old else name for name in other.output]
+
+
+def _stored(graph: GraphProto, values: NDArray[Any], name: str) -> str:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values.reshape(-1)), name))
+    return name

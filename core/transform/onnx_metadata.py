@@ -1,0 +1,76 @@
+"""What our ONNX files say about themselves, in the model's ``metadata_props``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from core.errors import TransformError
+from core.transform.pixels import FORMATS
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+PREFIX = "neural_style."
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """Everything a runner needs to use the network as its author did.
+
+    preprocessing, output_pixels: names in :data:`core.transform.pixels.FORMATS`.
+    channel_order: 'rgb' or 'bgr', of input and output.
+    tanh_constant: the network's values lie within plus and minus this; 0 where no tanh bounds them.
+    size_multiple: output sides are input sides rounded up to a multiple of this, times ``enlargement``.
+    smallest_size: the shorter side must have at least so many pixels.
+    source_file, source_sha256: the file it was converted from, without its folder.
+    normalisation: 'instance', 'batch', 'frozen' (instance normalisation that was inert in training) or ''.
+    """
+
+    preprocessing: str
+    output_pixels: str
+    channel_order: str
+    tanh_constant: float
+    size_multiple: int
+    smallest_size: int
+    enlargement: float
+    source_file: str
+    source_sha256: str
+    normalisation: str = ""
+
+
+def write_metadata(model: ModelProto, metadata: ModelMetadata) -> None:
+    """Replace our entries of ``metadata_props``; others stay."""
+    kept = [(item.key, item.value) for item in model.metadata_props if not item.key.startswith(PREFIX)]
+    ours = [(PREFIX + field.name, _text(getattr(metadata, field.name))) for field in fields(metadata)]
+    del model.metadata_props[:]
+    for key, value in (*kept, *ours):
+        model.metadata_props.add(key=key, value=value)
+
+
+def read_metadata(model: ModelProto) -> ModelMetadata | None:
+    """Our entries, None where there are none. Raises TransformError where they are incomplete or absurd."""
+    found = {
+        item.key[len(PREFIX) :]: item.value for item in model.metadata_props if item.key.startswith(PREFIX)
+    }
+    if not found:
+        return None
+    try:
+        values = {field.name: _parsed(str(field.type), found[field.name]) for field in fields(ModelMetadata)}
+    except (KeyError, ValueError) as error:
+        raise TransformError(f"metadata_props: {PREFIX}* are incomplete or damaged ({error})") from None
+    metadata = ModelMetadata(**values)
+    for name in (metadata.preprocessing, metadata.output_pixels):
+        if name not in FORMATS:
+            raise TransformError(
+                f"metadata_props: unknown pixel format '{name}'; known: {', '.join(FORMATS)}"
+            )
+    return metadata
+
+
+def _text(value: Any) -> str:
+    return f"{value:.17g}" if isinstance(value, float) else str(value)
+
+
+def _parsed(kind: str, text: str) -> Any:
+    return {"str": str, "float": float, "int": int}[kind](text)

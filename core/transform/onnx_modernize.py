@@ -1,0 +1,226 @@
+"""Old and fixed-size ONNX models to standard ones of any size, with unchanged results.
+
+Three steps: operators that ONNX has removed become standard ones, onnx's own converter brings the rest to
+today's opset, and what is written for one size is replaced by what it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TransformError
+from core.transform.onnx_free_size import drop_identities, free_sizes, turn_into_identity
+from core.transform.onnx_walk import affine_step, attributes, constants, dimensions, ends, opset_of
+from core.transform.pixels import VGG_MEANS_BGR
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+OPSET, IR_VERSION = 18, 10
+OLDEST = 7  # before, arithmetic had another way of broadcasting
+SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
+
+
+@dataclass(frozen=True)
+class Modernized:
+    """changes: one sentence each.  preprocessing: 'vgg' where the means were taken out of it, else ''."""
+
+    model: ModelProto
+    changes: tuple[str, ...]
+    preprocessing: str
+
+
+def modernize(model: ModelProto) -> Modernized:
+    """A model of opset 18 for pictures of any size and number. Raises: TransformError naming the node."""
+    import onnx
+
+    _check_operators(model)
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.value_info[:]
+    result.ir_version = IR_VERSION  # before 4, weights had to be listed as inputs
+    changes = _without_removed_operators(result)
+    result = _at_current_opset(result, changes)
+    changes += free_sizes(result.graph)
+    preprocessing = "vgg" if _without_means(result.graph, changes) else ""
+    _declare_free(result, changes)
+    _store_constants(result.graph)
+    result.producer_name = result.producer_name or model.producer_name
+    try:
+        onnx.checker.check_model(result, full_check=True)
+    except Exception as error:  # the checker's exceptions have no common class but this
+        first = " ".join(str(error).split())[:160]
+        raise TransformError(f"the model cannot be made standard: {first}") from None
+    return Modernized(result, tuple(changes), preprocessing)
+
+
+def _check_operators(model: ModelProto) -> None:
+    from onnx import defs
+
+    if opset_of(model) < OLDEST:
+        raise TransformError(f"opset {opset_of(model)} is too old; from {OLDEST} on models can be converted")
+    for number, node in enumerate(model.graph.node, 1):
+        where = f"node {number} ('{node.name or node.output[0]}', {node.op_type})"
+        if node.domain not in ("", "ai.onnx"):
+            raise TransformError(
+                f"{where} is of the domain '{node.domain}', which ONNX itself does not define"
+            )
+        if node.op_type in SUBGRAPHS:
+            raise TransformError(f"{where} holds a graph of its own, which no transform network needs")
+        if node.op_type not in REMOVED and not defs.has(node.op_type):
+            raise TransformError(f"{where} is no operator that ONNX knows")
+
+
+def _without_removed_operators(model: ModelProto) -> list[str]:
+    """ImageScaler, Affine and Crop were experimental and are gone since ONNX 1.5."""
+    nodes: list[NodeProto] = []
+    counts = dict.fromkeys(REMOVED, 0)
+    for node in model.graph.node:
+        if node.op_type in REMOVED:
+            counts[node.op_type] += 1
+            nodes += REMOVED[node.op_type](model, node)
+        else:
+            nodes.append(node)
+    replace_nodes(model.graph, nodes)
+    return [f"{count} {name} replaced, which ONNX has removed" for name, count in counts.items() if count]
+
+
+def _scaled(model: ModelProto, node: NodeProto) -> list[NodeProto]:
+    given = attributes(node)
+    factor = given.get("scale", given.get("alpha", 1.0))
+    addend = np.array(given.get("bias", given.get("beta", 0.0)), np.float32)
+    if addend.ndim:
+        addend = addend.reshape(-1, 1, 1)
+    return _multiply_add(model.graph, node, np.float32(factor), addend)
+
+
+def _multiply_add(graph: GraphProto, node: NodeProto, factor: Any, addend: Any) -> list[NodeProto]:
+    from onnx import helper
+
+    steps = [("Mul", factor)] if factor != 1 else []
+    if np.any(addend):
+        steps.append(("Add", addend))
+    if not steps:
+        return [helper.make_node("Identity", node.input[:1], node.output)]
+    nodes, x = [], node.input[0]
+    for number, (operator, values) in enumerate(steps, 1):
+        result = node.output[0] if number == len(steps) else f"{node.output[0]}_scaled"
+        constant = store(graph, np.asarray(values, np.float32), f"{node.output[0]}_{operator.lower()}")
+        nodes.append(helper.make_node(operator, [x, constant], [result], name=result))
+        x = result
+    return nodes
+
+
+def _cropped(model: ModelProto, node: NodeProto) -> list[NodeProto]:
+    """Border widths are left, top, right, bottom."""
+    from onnx import helper
+
+    given = attributes(node)
+    if given.get("scale") or len(given.get("border", ())) != 4:
+        raise TransformError(f"node '{node.name or node.output[0]}' (Crop) cuts out one fixed size")
+    left, top, right, bottom = given["border"]
+    end = np.iinfo(np.int64).max
+    bounds: dict[str, Any] = {"starts": [top, left], "ends": [-bottom or end, -right or end], "axes": [2, 3]}
+    if opset_of(model) < 10:
+        return [helper.make_node("Slice", node.input[:1], node.output, name=node.output[0], **bounds)]
+    stored = [store(model.graph, np.array(v, np.int64), f"{node.output[0]}_{k}") for k, v in bounds.items()]
+    return [helper.make_node("Slice", [node.input[0], *stored], node.output, name=node.output[0])]
+
+
+REMOVED: dict[str, Callable[[ModelProto, NodeProto], list[NodeProto]]] = {
+    "ImageScaler": _scaled,
+    "Affine": _scaled,
+    "Crop": _cropped,
+}
+
+
+def store(graph: GraphProto, values: Any, name: str) -> str:
+    """Keep an array in the graph and return its name."""
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(values, name))
+    return name
+
+
+def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
+    """Let the graph consist of these nodes."""
+    kept = list(nodes)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _at_current_opset(model: ModelProto, changes: list[str]) -> ModelProto:
+    from onnx import version_converter
+
+    before = opset_of(model)
+    if before == OPSET:
+        return model
+    try:
+        converted: ModelProto = version_converter.convert_version(model, OPSET)
+    except Exception as error:  # the converter's exceptions have no common class but this
+        first = " ".join(str(error).split())[:160]
+        raise TransformError(f"opset {before} cannot be brought to {OPSET}: {first}") from None
+    changes.append(f"opset {before} became {OPSET}")
+    return converted
+
+
+def _without_means(graph: GraphProto, changes: list[str]) -> bool:
+    """Whether the graph subtracted VGG's means and added them again; then it does no longer.
+
+    Outside they are subtracted in double precision before the only rounding, as in the original.
+    """
+    known, source, result = constants(graph), graph.input[0].name, graph.output[0].name
+    first = [node for node in graph.node if source in node.input]
+    last = [node for node in graph.node if result in node.output]
+    if len(first) != 1 or len(last) != 1 or first == last:
+        return False
+    before = next(name for name in last[0].input if name not in known)
+    if not (_shifts(first[0], source, known, -1) and _shifts(last[0], before, known, 1)):
+        return False
+    for node in (first[0], last[0]):
+        turn_into_identity(node, known)
+    drop_identities(graph)
+    changes.append("VGG's means are subtracted and added outside now, in double precision")
+    return True
+
+
+def _shifts(node: NodeProto, source: str, known: dict[str, NDArray[Any]], sign: int) -> bool:
+    """Whether the node adds the B,G,R means with this sign, and nothing else."""
+    step = affine_step(node, source, known)
+    if step is None or not np.all(step[0] == 1):
+        return False
+    means = sign * np.array(VGG_MEANS_BGR)
+    return bool(np.allclose(np.broadcast_to(step[1], 3), means, atol=1e-3))
+
+
+def _declare_free(model: ModelProto, changes: list[str]) -> None:
+    """N, H and W of both ends are free; weights are no inputs."""
+    graph = model.graph
+    source, result = ends(model)
+    if any(dimensions(source)[axis] for axis in (0, 2, 3)):
+        changes.append("number and size of pictures became free")
+    kept = [source]
+    del graph.value_info[:]
+    for item, names in ((source, ("N", "H", "W")), (result, ("N", "H_out", "W_out"))):
+        for axis, name in zip((0, 2, 3), names, strict=True):
+            item.type.tensor_type.shape.dim[axis].dim_param = name
+    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
+    del graph.input[:]
+    graph.input.extend(copies)
+
+
+def _store_constants(graph: GraphProto) -> None:
+    """Keep computed constants as arrays, and only those that are used."""
+    known = constants(graph)
+    real = [node for node in graph.node if node.output[0] not in known]
+    used = {name for node in real for name in node.input}
+    del graph.initializer[:]
+    for name, values in known.items():
+        if name in used:
+            store(graph, values, name)
+    replace_nodes(graph, real)

@@ -1,0 +1,172 @@
+"""Finding one's way in an ONNX graph: its ends, its constants, the affine steps at its beginning and end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import TransformError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
+
+Floats = NDArray[np.float64]
+FOLDABLE = (
+    "Cast",
+    "Concat",
+    "ConstantOfShape",
+    "Gather",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+)
+LARGEST_CONSTANT = 1 << 10  # of those that are computed from others: widths and shapes, not weights
+
+
+def ends(model: ModelProto) -> tuple[ValueInfoProto, ValueInfoProto]:
+    """The picture that goes in and the one that comes out, by position.
+
+    Kept apart from weights, which files of before 2019 list as inputs too. Raises: TransformError.
+    """
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = [item for item in model.graph.input if item.name not in stored]
+    if len(inputs) != 1:
+        names = ", ".join(item.name for item in inputs) or "none"
+        raise TransformError(f"a transform network has one input, not {len(inputs)} ({names})")
+    return inputs[0], model.graph.output[0]
+
+
+def opset_of(model: ModelProto) -> int:
+    """Of ONNX's own operators."""
+    return next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
+
+
+def dimensions(item: ValueInfoProto) -> list[int]:
+    """Sizes of an input or output, 0 where they are free."""
+    return [size.dim_value for size in item.type.tensor_type.shape.dim]
+
+
+def attributes(node: NodeProto) -> dict[str, Any]:
+    """By name, as Python values."""
+    from onnx import helper
+
+    return {item.name: helper.get_attribute_value(item) for item in node.attribute}
+
+
+def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
+    """Every array the graph holds, and small ones it computes from others, by the name of the tensor."""
+    from onnx import numpy_helper
+
+    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            value = attributes(node)
+            if "value" in value:
+                known[node.output[0]] = numpy_helper.to_array(value["value"])
+        elif node.op_type in FOLDABLE and _is_small(node, known):
+            known[node.output[0]] = _computed(node, known)
+    return known
+
+
+def _is_small(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
+    """Whether all inputs are constant, and no weights."""
+    inputs = [name for name in node.input if name]
+    return (
+        all(name in known for name in inputs) and sum(known[name].size for name in inputs) <= LARGEST_CONSTANT
+    )
+
+
+def _computed(node: NodeProto, known: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    from onnx.reference import ReferenceEvaluator
+
+    feeds: dict[str, Any] = {name: known[name] for name in node.input if name}
+    results: Any = ReferenceEvaluator(node).run(None, feeds)
+    return np.asarray(results[0])
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x to ``factor`` x + ``addend``, each float64 (3,) or (1,), over ``nodes`` of the graph.
+
+    beyond: operator at the end of the chain, '' where the chain ends at a picture.
+    """
+
+    factor: Floats
+    addend: Floats
+    nodes: tuple[NodeProto, ...]
+    beyond: str
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is no such step."""
+        return not self.nodes
+
+
+def leading_affine(graph: GraphProto, source: str, known: dict[str, NDArray[Any]]) -> Affine:
+    """What is done to the numbers of the picture ``source`` before the first real layer."""
+    factor, addend = np.ones(1), np.zeros(1)
+    nodes: list[NodeProto] = []
+    while True:
+        consumers = [node for node in graph.node if source in node.input]
+        step = affine_step(consumers[0], source, known) if len(consumers) == 1 else None
+        if step is None:
+            return Affine(factor, addend, tuple(nodes), consumers[0].op_type if consumers else "")
+        factor, addend = factor * step[0], addend * step[0] + step[1]
+        nodes.append(consumers[0])
+        source = consumers[0].output[0]
+
+
+def trailing_affine(graph: GraphProto, result: str, known: dict[str, NDArray[Any]]) -> Affine:
+    """What is done to numbers behind the last real layer, whose operator is ``beyond``."""
+    producers = {name: node for node in graph.node for name in node.output}
+    factor, addend = np.ones(1), np.zeros(1)
+    nodes: list[NodeProto] = []
+    while result in producers:
+        node = producers[result]
+        inputs = [name for name in node.input if name and name not in known]
+        step = affine_step(node, inputs[0], known) if len(inputs) == 1 else None
+        if step is None:
+            return Affine(factor, addend, tuple(nodes), node.op_type)
+        factor, addend = factor * step[0], addend + factor * step[1]
+        nodes.append(node)
+        result = inputs[0]
+    return Affine(factor, addend, tuple(nodes), "")
+
+
+def affine_step(node: NodeProto, source: str, known: dict[str, NDArray[Any]]) -> tuple[Floats, Floats] | None:
+    """(factor, addend) of a node that multiplies and adds per channel; None for any other."""
+    given = attributes(node)
+    if node.op_type == "ImageScaler":
+        return np.full(1, given.get("scale", 1.0)), np.array(given.get("bias", [0.0]), np.float64)
+    if node.op_type == "Affine":
+        return np.full(1, given.get("alpha", 1.0)), np.full(1, given.get("beta", 0.0))
+    if node.op_type == "Identity":
+        return np.ones(1), np.zeros(1)
+    if node.op_type not in ("Add", "Sub", "Mul", "Div") or len(node.input) != 2:
+        return None
+    first = node.input[0] == source
+    other = known.get(node.input[1 if first else 0])
+    values = _per_channel(other) if other is not None else None
+    return None if values is None else _arithmetic(node.op_type, values, first)
+
+
+def _per_channel(array: NDArray[Any]) -> Floats | None:
+    if array.size not in (1, 3) or (array.size == 3 and 3 not in array.shape[-3:]):
+        return None
+    return array.astype(np.float64).reshape(-1)
+
+
+def _arithmetic(operator: str, values: Floats, picture_first: bool) -> tuple[Floats, Floats] | None:
+    one, zero = np.ones(1), np.zeros(1)
+    if operator == "Add":
+        return one, values
+    if operator == "Mul":
+        return values, zero
+    if operator == "Sub":
+        return (one, -values) if picture_first else (-one, values)
+    return (1 / values, zero) if picture_first and values.all() else None

@@ -1,0 +1,127 @@
+"""One picture through a transform network: the path of fast_neural_style.lua's ``run_image`` (813c834).
+
+content file -> load_image -> scale -> encode -> the network -> decode -> median filter -> save_image
+
+| step          | dtype   | shape          | values                                   |
+|---------------|---------|----------------|------------------------------------------|
+| load_image    | float64 | (3, H, W)      | R,G,B, 0..1                              |
+| scale         | float64 | (3, h, w)      | the same; the longer side is -image_size |
+| encode        | float32 | (1, 3, h, w)   | the network's own                        |
+| the network   | float32 | (1, 3, h', w') | the network's own; rounded up to stride  |
+| decode        | float32 | (3, h', w')    | R,G,B, about 0..1, not clamped           |
+| median_filter | float32 | (3, h'', w'')  | the same; r - 1 rows and columns less    |
+| save_image    | uint8   | h'', w'', 3    | clamped, times 255, truncated            |
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import ImageError, TransformError
+from core.images import Image, check_writable, load_image, save_image
+from core.resize import scale, scale_to
+from core.transform.median import median_filter
+from core.transform.pixels import NetworkFormat
+from core.transform.runners import Batch, Runner
+
+Timing = Callable[[tuple[int, int], float], None]
+
+
+@dataclass(frozen=True)
+class Stylizer:
+    """A network with the flags that shape its pictures.
+
+    image_size: longer side of the scaled content in pixels, 0 or less to keep it.  median_size: side of the
+    median filter's window.
+    """
+
+    runner: Runner
+    image_size: float = 768.0
+    median_size: float = 3.0
+
+    def __call__(self, content: Image) -> Image:
+        """float64 (3, H, W), R,G,B, 0..1 to the stylised float64 (3, h'', w''), not clamped.
+
+        Raises: TransformError: the picture does not suit the network.
+        """
+        scaled = self.scaled(content)
+        return self.finished(self.runner.run(encoded(scaled, self.runner.format)), scaled)
+
+    def scaled(self, content: Image) -> Image:
+        """The content at -image_size."""
+        return scale(content, self.image_size) if self.image_size > 0 else content
+
+    def finished(self, result: Batch, scaled: Image) -> Image:
+        """The network's (1, 3, h', w') as a picture. Kept: in single precision, then double for saving."""
+        how = self.runner.format
+        picture = how.output.decode(result[0])
+        if how.size is not None:
+            picture = scale_to(picture.astype(np.float64), *scaled.shape[1:]).astype(np.float32)
+        return median_filter(picture, self.median_size).astype(np.float64)
+
+
+def encoded(scaled: Image, how: NetworkFormat) -> Batch:
+    """The scaled content as the network's float32 (1, 3, h, w). Raises: TransformError: too small for it."""
+    if how.size is not None:
+        scaled = scale_to(scaled, *how.size)
+    height, width = scaled.shape[1:]
+    if min(height, width) < how.smallest:
+        raise TransformError(
+            f"{width}x{height} pixels are too few for this network: it needs at least {how.smallest} "
+            "on the shorter side, because of its padding; choose a larger -image_size"
+        )
+    return how.input.encode(scaled)[None]
+
+
+def stylize_file(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    stylizer: Stylizer,
+    timing: Timing | None = None,
+) -> None:
+    """Load, stylise, save; the folder of ``target`` is created. ``timing`` gets (h, w) and the seconds of a
+    forward pass behind another one that warms up.
+
+    Raises: ImageError, TransformError, both naming the file.
+    """
+    content = load_image(source)
+    check_extension(target)
+    try:
+        if timing is not None:
+            _measure(content, stylizer, timing)
+        styled = stylizer(content)
+    except TransformError as error:
+        raise TransformError(f"{os.fspath(source)}: {error}") from None
+    create_folder(Path(target).parent)
+    save_image(target, styled)
+
+
+def check_extension(target: str | os.PathLike[str]) -> None:
+    """See that a picture can have this name, before any work. Raises: ImageError."""
+    folder = Path(target).parent
+    if folder.is_dir():
+        check_writable(target)
+    else:
+        check_writable(Path(Path(target).name))
+
+
+def create_folder(folder: Path) -> None:
+    """With all folders above it. Raises: ImageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be created: {error.strerror}") from None
+
+
+def _measure(content: Image, stylizer: Stylizer, timing: Timing) -> None:
+    batch = encoded(stylizer.scaled(content), stylizer.runner.format)
+    stylizer.runner.run(batch)
+    started = time.perf_counter()
+    stylizer.runner.run(batch)
+    timing(batch.shape[2:], time.perf_counter() - started)

@@ -1,0 +1,211 @@
+"""A film or image sequence, frame by frame through a function, into another; a stopped run can be resumed.
+
+Not copied: subtitles, chapters, and a rotation in the metadata, which is applied to the pixels instead: the
+network sees the scene upright, and the result needs no player that turns it. Interlaced films are not split
+into fields. The resumed result equals the uninterrupted one, because films are always encoded in parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from core.errors import VideoError
+from core.images import Image, check_writable, save_image, to_bytes
+from core.transform.sequences import Pattern, Sequence, is_pattern
+from core.transform.smoothing import Smoother, size_changed
+from core.transform.video_encoder import Encoder, even_size
+from core.transform.video_parts import Part, Parts
+from core.transform.video_source import Film, Source, SourceFrame, import_av
+from core.transform.video_writer import check_film_target, new_film
+
+PART_FRAMES = 120
+DEFAULT_FPS = 25.0
+
+Stylize = Callable[[Image], Image]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What was done: frames in the result, those of them kept from a stopped run, and the size in pixels.
+
+    Width and height are those of the last picture, 0 where all were kept.
+    """
+
+    target: str
+    frames: int
+    resumed_frames: int
+    width: int
+    height: int
+
+
+@dataclass
+class _Job:
+    """One run: where frames come from, what is done to them, and what is finished."""
+
+    source: Source
+    stylize: Stylize
+    smoother: Smoother
+    parts: Parts
+    part_frames: int
+    progress: Progress
+    done: int = 0
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        self.progress(self.done, self.source.total)
+
+
+def stylize_video(
+    source: str,
+    target: str,
+    stylize: Stylize,
+    *,
+    temporal_alpha: float = 0.0,
+    fingerprint: str,
+    progress: Progress = lambda done, total: None,
+    fps: float | Fraction = DEFAULT_FPS,
+    part_frames: int = PART_FRAMES,
+) -> VideoReport:
+    """Every frame of ``source`` through ``stylize`` into ``target``; both may be patterns such as %04d.png.
+
+    ``stylize`` takes float64 (3, H, W), R,G,B, 0..1 and gives such a picture, of any one size; it is clamped,
+    times 255, truncated. A film keeps times, colour description and sound. ``fps`` is that of a source
+    pattern, frames per second. Pictures have the numbers of the source's, or count from 1.
+    ``fingerprint`` names model and flags: what a run with another one left is discarded. ``progress`` gets
+    the frames done and their number, None where a film does not tell.
+
+    Raises: VideoError; ImageError for pictures of a pattern; whatever ``stylize`` raises.
+    """
+    smoother = Smoother(temporal_alpha)
+    if Path(source).resolve() == Path(target).resolve():
+        raise VideoError(f"{target}: would overwrite the source; choose another name")
+    into_pictures = is_pattern(target)
+    if into_pictures:
+        check_writable(Pattern(target).path(1))
+    else:
+        check_film_target(Path(target))
+    film: Source = Sequence(Pattern(source), fps) if is_pattern(source) else Film(source)
+    if not into_pictures:
+        check_film_target(Path(target), film.look, film.audio)
+    state = {
+        "fingerprint": fingerprint,
+        "source": film.identity(),
+        "rate": str(film.look.rate),
+        "temporal_alpha": temporal_alpha,
+        "part_frames": part_frames,
+        "encoder": "" if into_pictures else import_av().__version__,
+    }
+    job = _Job(film, stylize, smoother, Parts(Path(target), state), part_frames, progress)
+    report = _into_pictures(job, target) if into_pictures else _into_film(job, target)
+    job.parts.remove()
+    return report
+
+
+def _into_film(job: _Job, target: str) -> VideoReport:
+    finished = _finished_parts(job)
+    job.done, resumed = 0, sum(count for count, _ in finished)
+    if resumed:
+        job.advance(resumed)
+    size = finished[-1][1] if finished else None
+    frames = islice(job.source.frames(), resumed, None)
+    index = len(finished)
+    while (part := _next_part(job, frames, size)) is not None:
+        if job.smoother.alpha and job.smoother.shown is not None:
+            job.parts.store_shown(job.done, job.smoother.shown)
+        job.parts.store(index, part)
+        job.parts.forget_shown(but=job.done)
+        size, index = part.size, index + 1
+    if size is None:
+        raise VideoError(f"{target}: the source has no frame")
+    _join(job, Path(target), size, index)
+    return VideoReport(target, job.done, resumed, *size)
+
+
+def _finished_parts(job: _Job) -> list[tuple[int, tuple[int, int]]]:
+    """Frames and size of the parts a stopped run left; none if what was shown last is lost."""
+    finished: list[tuple[int, tuple[int, int]]] = []
+    while (part := job.parts.read(len(finished))) is not None:
+        finished.append((len(part.frames), part.size))
+    if job.smoother.alpha and finished:
+        job.smoother.shown = job.parts.shown(sum(count for count, _ in finished))
+        if job.smoother.shown is None:
+            return []
+    return finished
+
+
+def _next_part(job: _Job, frames: Iterator[SourceFrame], size: tuple[int, int] | None) -> Part | None:
+    """Encode the next frames, or None at the end of the film."""
+    encoder, last_duration, encoded = None, 1, []
+    for frame in islice(frames, job.part_frames):
+        shown = job.smoother.show(job.stylize(frame.image()))
+        own_size = even_size(*shown.shape[1:])
+        size = size or own_size
+        if own_size != size:
+            raise VideoError(size_changed(shown, size[::-1]))
+        encoder = encoder or Encoder(job.source.look, size)
+        encoded += encoder.encode(to_bytes(shown), frame.pts)
+        last_duration = frame.duration
+        job.advance()
+    if encoder is None or size is None:
+        return None
+    return Part(size, encoded + encoder.finish(), last_duration)
+
+
+def _join(job: _Job, target: Path, size: tuple[int, int], count: int) -> None:
+    """All parts and the sound into the target."""
+    with new_film(target, job.source.look, size, job.source.audio) as film:
+        duration = 1
+        for index in range(count):
+            part = job.parts.read(index)
+            if part is None:
+                raise VideoError(f"{job.parts.folder}: part {index} was removed or damaged; start again")
+            for frame in part.frames:
+                film.add(frame)
+            duration = part.last_duration
+        film.finish(duration)
+
+
+def _into_pictures(job: _Job, target: str) -> VideoReport:
+    """Pictures written in an earlier run are skipped; with smoothing, up to the last one kept exactly."""
+    pattern, width, height, resumed = Pattern(target), 0, 0, 0
+    ready = _finished_pictures(job, pattern)
+    for frame in job.source.frames():
+        path = pattern.path(frame.number)
+        if job.done < ready and path.is_file():
+            resumed += 1
+            job.advance()
+            continue
+        shown = job.smoother.show(job.stylize(frame.image()))
+        height, width = shown.shape[1:]
+        save_image(path, shown)
+        job.advance()
+        if job.done > ready:
+            _keep_count(job)
+    return VideoReport(target, job.done, resumed, width, height)
+
+
+def _finished_pictures(job: _Job, pattern: Pattern) -> int:
+    """How many pictures a stopped run left; none if one is gone on which, with smoothing, others depend."""
+    ready = job.parts.done()
+    if not job.smoother.alpha or not ready:
+        return ready
+    first = job.source.first_number
+    job.smoother.shown = job.parts.shown(ready)
+    if all(pattern.path(number).is_file() for number in range(first, first + ready)):
+        return ready if job.smoother.shown is not None else 0
+    job.smoother.shown = None
+    return 0
+
+
+def _keep_count(job: _Job) -> None:
+    if not job.smoother.alpha:
+        job.parts.store_done(job.done)
+    elif job.smoother.shown is not None and job.done % job.part_frames == 0:
+        job.parts.store_shown(job.done, job.smoother.shown)
+        job.parts.store_done(job.done)
+        job.parts.forget_shown(but=job.done)
