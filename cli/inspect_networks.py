@@ -187,7 +187,7 @@ def _feeding(model: ModelProto) -> Iterator[str]:
     yield ""
     yield "how fast_neural_style uses it, unless flags say otherwise"
     size = "any" if how.size is None else f"{how.size[1]}x{how.size[0]} only"
-    yield f"  pictures of {size} size, at least {how.smallest} pixels on the shorter side"
+    yield f"  size of pictures: {size}, at least {how.smallest} pixels on the shorter side"
     for reason in how.reasons:
         yield f"  {printable(reason)}"
 

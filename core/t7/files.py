@@ -103,7 +103,6 @@ def _unreadable(path: Path, head: bytes, failures: list[tuple[DamagedError, str]
     if kind in _FOREIGN:
         return T7Error(f"{shown}: {_FOREIGN[kind]}")
     if head.isascii() and head.decode("ascii").replace("\n", "").replace("\r", "").isprintable():
-        return T7Error(
-            f"{shown}: is a text, not a Torch7 file: '{head.decode().strip()[:30].splitlines()[0]}...'"
-        )
+        start = " ".join(head.decode().split())[:30]
+        return T7Error(f"{shown}: is a text, not a Torch7 file: '{start}...'")
     return T7Error(f"{shown}: is not a Torch7 file; nothing that torch.save writes begins so")

@@ -65,7 +65,7 @@ def load_checkpoint(path: Path) -> TransformNetwork:
         raise TransformError(f"{shown}: no checkpoint of a transform network; it does not say '{KEY}'")
     try:
         return _restored(path, json.loads(described), tensors)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (TransformError, ValueError, TypeError, KeyError, RuntimeError) as error:
         cause = " ".join(str(error).split())[:120]
         raise TransformError(f"{shown}: damaged checkpoint: {cause}") from None
 

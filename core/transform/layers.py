@@ -136,6 +136,8 @@ NAMES: dict[type[nn.Module], str] = {
     nn.Tanh: "tanh",
     MulConstant: "scale",
     TotalVariation: "total_variation",
+    nn.Identity: "identity",
+    nn.Dropout: "dropout",
 }
 
 

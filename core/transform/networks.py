@@ -17,7 +17,7 @@ from core.errors import NeuralStyleError, TransformError
 from core.t7 import Table, TorchObject, Value, load_t7
 from core.transform.from_t7 import has_inert_norm, to_modules
 from core.transform.geometry import Geometry, geometry
-from core.transform.layers import FrozenInstanceNorm2d, MulConstant, named
+from core.transform.layers import NAMES, FrozenInstanceNorm2d, MulConstant, named
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.t7_fields import short_class
 
@@ -95,9 +95,10 @@ def _from_t7(path: Path, instance_norm: str) -> TransformNetwork:
     content = load_t7(path).value
     try:
         model, options = split_checkpoint(content)
-        module = named(to_modules(model, instance_norm))
-        _check_is_transform_net(module)
-    except (NeuralStyleError, KeyError) as error:
+        modules = to_modules(model, instance_norm)
+        _check_is_transform_net(modules)
+        module = named(modules)
+    except NeuralStyleError as error:
         raise type(error)(f"{printable(str(path))}: {error}") from None
     preprocessing = options.get("preprocessing", "vgg")
     if preprocessing not in PREPROCESSINGS:
@@ -134,16 +135,17 @@ def plain(value: Value) -> Any:
     return None if isinstance(value, np.ndarray | TorchObject) else value
 
 
-def _check_is_transform_net(module: nn.Sequential) -> None:
+def _check_is_transform_net(modules: list[nn.Module]) -> None:
     """Raises TransformError for a loss network, which has no picture at its end."""
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    inner = [layer for module in modules for layer in module.modules()]
+    layers = [layer for layer in inner if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     if not layers or layers[0].in_channels != 3 or layers[-1].out_channels != 3:
         raise TransformError(
             "is no transform network: it does not turn three channels into three (a loss network, VGG-16?)"
         )
-    linear = [type(layer).__name__ for layer in module if isinstance(layer, nn.Linear | nn.Flatten)]
-    if linear:
-        raise TransformError(f"is no transform network: it has a layer {linear[0]}")
+    foreign = [type(layer).__name__ for layer in modules if type(layer) not in NAMES]
+    if foreign:
+        raise TransformError(f"is no transform network: it has a layer {foreign[0]}")
 
 
 def _notices(model: TorchObject, network: TransformNetwork, instance_norm: str) -> list[str]:
