@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cli import terminal
-from cli.lua_flags import Grammar, parse, usage
-from cli.terminal import print_log, run_command
+from cli.lua_flags import CommandLine, Grammar
+from cli.program import run_program
 from core.settings_text import read_yaml
 from core.transform.settings import TransformSettings
 
@@ -29,14 +29,10 @@ notice = partial(terminal.notice, program=GRAMMAR.program)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, 1 for an error or a failed picture, 130 if interrupted."""
-    return run_command(GRAMMAR.program, _command, arguments)
+    return run_program(GRAMMAR, _command, arguments)
 
 
-def _command(words: Sequence[str]) -> int:
-    line = parse(GRAMMAR, words)
-    if line.help:
-        print_log(usage(GRAMMAR) + "\n")
-        return 0
+def _command(line: CommandLine) -> int:
     settings = TransformSettings()
     if "config" in line.others:
         settings = read_yaml(line.others["config"], settings)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.run_files import replaced_when_complete
+from cli.run_files import replaced
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def plot_losses(path: str, settings: Settings, rows: Sequence[Sequence[float]]) 
         axes.grid(alpha=0.25, which="both")
         for label in axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)).get_texts():
             label.set_parse_math(False)
-        with replaced_when_complete("plot_losses", path) as file, warnings.catch_warnings():
+        with replaced("plot_losses", path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a letter of a file name that the font lacks
             figure.savefig(file, dpi=120, format="png")
     finally:

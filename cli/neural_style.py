@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.lua_flags import CommandLine, Grammar, parse, usage
-from cli.terminal import notice, print_log, run_command
+from cli.lua_flags import CommandLine, Grammar
+from cli.program import run_program
+from cli.terminal import notice, print_log
 from core.settings import Settings
 from core.settings_text import read_yaml
 
@@ -30,14 +31,10 @@ GRAMMAR = Grammar(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, 1 for an error, 130 or 143 when interrupted."""
-    return run_command(GRAMMAR.program, _command, arguments)
+    return run_program(GRAMMAR, _command, arguments)
 
 
-def _command(words: Sequence[str]) -> int:
-    line = parse(GRAMMAR, words)
-    if line.help:
-        print_log(usage(GRAMMAR) + "\n")
-        return 0
+def _command(line: CommandLine) -> int:
     settings = settings_of(line)
     settings.validate()
     _check_outputs(settings, line)

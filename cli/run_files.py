@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cli.report import seventeen_digits
+from core.atomic import replaced_when_complete
 from core.errors import SettingsError
 from core.events import Evaluation
 from core.settings_text import to_yaml
@@ -20,22 +20,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replaced_when_complete(flag: str, path: str) -> Iterator[IO[bytes]]:
+def replaced(flag: str, path: str) -> Iterator[IO[bytes]]:
     """A file that appears under its name only once the block has ended well.
 
     Raises: SettingsError: the file cannot be written.
     """
-    target = Path(path)
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced_when_complete(Path(path)) as file:
+            yield file
     except OSError as error:
         raise _unwritable(flag, path, error) from None
 
@@ -58,7 +50,7 @@ def _unwritable(flag: str, path: str, error: OSError) -> SettingsError:
 
 def save_config(path: str, settings: DataclassInstance) -> None:
     """Write the settings of a run, to be read with -config. Raises: SettingsError."""
-    with replaced_when_complete("save_config", path) as file:
+    with replaced("save_config", path) as file:
         file.write(to_yaml(settings, Path(path).parent).encode())
 
 

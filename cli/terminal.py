@@ -1,40 +1,15 @@
-"""The two streams of a command, the log on stdout and everything else on stderr, and how a command ends."""
+"""The two streams of a command: the log on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from core.errors import NeuralStyleError, SettingsError
-
-
-def run_command(
-    program: str, command: Callable[[Sequence[str]], int], arguments: Sequence[str] | None
-) -> int:
-    """Run a drop-in; returns the exit status: its own, 1 for an error, 130 when interrupted."""
-    try:
-        return command(sys.argv[1:] if arguments is None else arguments)
-    except BrokenPipeError:
-        discard_log()
-        return 1
-    except KeyboardInterrupt:
-        notice("interrupted; nothing more is written", program)
-        return 130
-    except Exception as error:
-        if not _is_for_the_user(error):
-            raise
-        notice(str(error), program)
-        return 1
-
-
-def _is_for_the_user(error: Exception) -> bool:
-    from caffe_loader.errors import CaffemodelError
-
-    return isinstance(error, NeuralStyleError | CaffemodelError)
+from core.errors import SettingsError
 
 
 def notice(sentence: str, program: str = "neural_style") -> None:

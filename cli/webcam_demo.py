@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cli import terminal
-from cli.lua_flags import Grammar, parse, usage
-from cli.terminal import print_log, run_command
+from cli.lua_flags import CommandLine, Grammar
+from cli.program import run_program
 from core.errors import SettingsError
 from core.images import Image
 from core.transform.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames
@@ -26,14 +26,10 @@ notice = partial(terminal.notice, program=GRAMMAR.program)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 1 for an error."""
-    return run_command(GRAMMAR.program, _command, arguments)
+    return run_program(GRAMMAR, _command, arguments)
 
 
-def _command(words: Sequence[str]) -> int:
-    line = parse(GRAMMAR, words)
-    if line.help:
-        print_log(usage(GRAMMAR) + "\n")
-        return 0
+def _command(line: CommandLine) -> int:
     options = WebcamOptions(**line.settings)
     options.validate()
     return run_webcam(options, _stylizers(options))

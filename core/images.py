@@ -15,7 +15,6 @@ neural_style.lua (07c4b82), bit for bit.
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 import zlib
 from pathlib import Path
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
+from core.atomic import replaced_when_complete
 from core.errors import ImageError
 
 Image = NDArray[np.float64]
@@ -161,24 +161,10 @@ def save_image(path: str | os.PathLike[str], image: Image) -> None:
     file_format = SAVERS[_extension(path).lower().replace("jpeg", "jpg")]
     options = {"quality": 75, "subsampling": 2} if file_format == "JPEG" else {}
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                PillowImage.fromarray(to_bytes(image)).save(file, file_format, **options)
-            _give_usual_permissions(temporary)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        with replaced_when_complete(target) as file:
+            PillowImage.fromarray(to_bytes(image)).save(file, file_format, **options)
     except OSError as error:
         raise ImageError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
-
-
-def _give_usual_permissions(path: str) -> None:
-    """A temporary file is private; the picture gets the permissions of any new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    Path(path).chmod(0o666 & ~mask)
 
 
 def to_bytes(image: Image) -> NDArray[np.uint8]:

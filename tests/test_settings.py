@@ -10,6 +10,7 @@ from core.errors import SettingsError
 from core.flags import flags_of
 from core.settings import Settings, lua_number, split_commas
 from core.settings_text import format_value, parse_value, read_yaml, to_yaml
+from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 
 
@@ -257,7 +258,8 @@ def test_saved_settings_read_back(tmp_path):
     assert read_yaml(write(tmp_path / "saved.yml", text), Settings()) == settings
 
 
-CONFIGS = sorted((ROOT / "configs").rglob("*.yml"))
+FAST = ROOT / "configs" / "fast"
+CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yml") if path.parent != FAST)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -272,3 +274,10 @@ def test_default_config_is_the_default(monkeypatch):
     path = ROOT / "configs" / "default.yml"
     assert read_yaml(path.relative_to(ROOT), Settings()) == Settings()
     assert list(yaml.safe_load(path.read_text())) == list(flags_of(Settings))
+
+
+def test_default_config_of_the_fast_path(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = FAST / "default.yml"
+    assert read_yaml(path.relative_to(ROOT), TransformSettings()) == TransformSettings()
+    assert list(yaml.safe_load(path.read_text())) == list(flags_of(TransformSettings))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from caffe_loader.errors import printable
+from core.atomic import replaced_when_complete
 from core.errors import TransformError
 from core.transform.architecture import Architecture, build
 from core.transform.networks import TransformNetwork
@@ -32,17 +32,9 @@ def save_checkpoint(
 
     tensors = {WEIGHTS + name: value.contiguous() for name, value in module.state_dict().items()}
     description = json.dumps({**asdict(architecture), "preprocessing": preprocessing}, sort_keys=True)
-    target = Path(path)
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(save(tensors, metadata={KEY: description}))
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced_when_complete(Path(path)) as file:
+            file.write(save(tensors, metadata={KEY: description}))
     except OSError as error:
         raise TransformError(f"{printable(str(path))}: cannot be written: {error.strerror}") from None
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caffe_loader.errors import printable
 from caffe_loader.sniff import recognise
+from core.atomic import replaced_when_complete
 from core.errors import TransformError
 
 if TYPE_CHECKING:
@@ -56,15 +55,8 @@ def read_onnx(path: Path) -> ModelProto:
 def write_onnx(model: ModelProto, path: Path) -> None:
     """One self-contained file, complete or not at all. Raises: TransformError naming the file."""
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(model.SerializeToString())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replaced_when_complete(path) as file:
+            file.write(model.SerializeToString())
     except OSError as error:
         raise TransformError(
             f"{printable(str(path))}: cannot be written: {error.strerror or error}"

@@ -27,6 +27,17 @@ PARTS = (
         "peak_memory",
         "Whole runs against the estimate that `-dry_run` prints. Aim: within 20 %.",
     ),
+    (
+        "Fast path",
+        "fast_path",
+        "A network of the published size with random weights. Aims: inference at most 1.03 times ONNX "
+        "Runtime's bare session.run, the whole at most 1.25 times bare decoding, session.run and encoding.",
+    ),
+    (
+        "Fast path, memory",
+        "fast_path_memory",
+        "Whole processes, the time with start-up. For instance normalisation tiles repeat work.",
+    ),
     ("Start-up", "startup", "Aim: under 0.5 s, without loading PyTorch."),
     (
         "Reading a caffemodel",

@@ -16,7 +16,7 @@ import psutil
 from core.blas import blas_build
 from core.cores import available_cores
 
-PACKAGES = ("torch", "numpy", "scipy", "protobuf")
+PACKAGES = ("torch", "numpy", "scipy", "protobuf", "onnxruntime")
 QUIET = 10.0  # percent of all cores that others may use while we measure
 PATIENCE = 30  # seconds to wait for a quiet machine before each part
 

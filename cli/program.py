@@ -1,0 +1,39 @@
+"""How every drop-in begins and ends: its flags, its help, its errors and its exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from cli.lua_flags import CommandLine, Grammar, parse, usage
+from cli.terminal import discard_log, notice, print_log
+from core.errors import NeuralStyleError
+
+
+def run_program(
+    grammar: Grammar, command: Callable[[CommandLine], int], arguments: Sequence[str] | None
+) -> int:
+    """Parse and run; returns the exit status: the command's own, 1 for an error, 130 when interrupted."""
+    try:
+        line = parse(grammar, sys.argv[1:] if arguments is None else arguments)
+        if line.help:
+            print_log(usage(grammar) + "\n")
+            return 0
+        return command(line)
+    except BrokenPipeError:
+        discard_log()
+        return 1
+    except KeyboardInterrupt:
+        notice("interrupted; nothing more is written", grammar.program)
+        return 130
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        notice(str(error), grammar.program)
+        return 1
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    from caffe_loader.errors import CaffemodelError
+
+    return isinstance(error, NeuralStyleError | CaffemodelError)
