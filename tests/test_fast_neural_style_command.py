@@ -31,7 +31,7 @@ def photo(path, width=40, height=30, seed=0, mode="RGB"):
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (height, width, 3) if mode == "RGB" else (height, width)
     values = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-    Image.fromarray(values, mode).save(path)
+    Image.fromarray(values).save(path)
     return path
 
 

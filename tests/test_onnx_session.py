@@ -119,4 +119,4 @@ def test_a_picture_that_does_not_fit():
     opened = open_session(to_onnx(network()).SerializeToString(), SessionSettings())
     runner = OnnxRunner(opened, NetworkFormat(FORMATS["vgg"], FORMATS["vgg"]))
     with pytest.raises(TransformError, match="the network cannot run on this picture: "):
-        runner.run(np.zeros((1, 3, 3, 3), np.float32))
+        runner.run(np.zeros((1, 2, 24, 24), np.float32))
