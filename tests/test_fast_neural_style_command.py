@@ -236,8 +236,10 @@ def test_a_gpu_that_is_not_there(here, capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     photo(here / "in.png")
     if "CUDAExecutionProvider" not in __import__("onnxruntime").get_available_providers():
-        assert run("-input_image", "in.png", "-gpu", "0") == 0
+        assert run("-input_image", "in.png", "-gpu", "0", "-output_image", "gpu.png") == 0
         assert "NOT ON THE GPU" in capsys.readouterr().err
+        assert run("-input_image", "in.png", "-output_image", "cpu.png") == 0
+        assert (here / "gpu.png").read_bytes() == (here / "cpu.png").read_bytes()
         assert run("-input_image", "in.png", "-gpu", "0", "-require_gpu", "1") == 1
         assert "stopped because of -require_gpu 1" in capsys.readouterr().err
     assert run("-input_image", "in.png", "-gpu", "0", "-runtime", "torch") == 0

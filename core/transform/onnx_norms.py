@@ -66,7 +66,9 @@ class _Writer:
         centred = self._add("Sub", x, self._mean(x))
         rest = self._mean(centred)
         squares = self._reduce("ReduceMean", self._reduce("ReduceSumSquare", centred, 3), 2)
-        variance = self._add("Sub", self._add("Div", squares, self._width(centred)), self._add("Mul", rest, rest))
+        variance = self._add(
+            "Sub", self._add("Div", squares, self._width(centred)), self._add("Mul", rest, rest)
+        )
         deviation = self._add("Sqrt", self._add("Add", variance, self._store(epsilon)))
         factor = self._add("Div", self._store(scale), deviation)
         addend = self._add("Sub", self._store(shift), self._add("Mul", rest, factor))

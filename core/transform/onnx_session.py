@@ -6,6 +6,8 @@ what is really in use is looked up afterwards and told.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -96,7 +98,8 @@ def providers(settings: SessionSettings) -> list[tuple[str, dict[str, str]]]:
 
 def _options(runtime: Any, settings: SessionSettings) -> Any:
     if settings.gpu >= 0 and hasattr(runtime, "preload_dlls"):
-        runtime.preload_dlls()  # finds CUDA and cuDNN that pip installed
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
+            runtime.preload_dlls()  # finds CUDA and cuDNN that pip installed
     options = runtime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = settings.threads or available_cores()

@@ -5,7 +5,7 @@ PyTorch is loaded only for files and runtimes that need it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from core.images import Image
 from core.transform.onnx_detect import detect_format
 from core.transform.onnx_file import read_onnx
 from core.transform.onnx_norms import with_exact_norms
-from core.transform.onnx_session import OpenedSession, SessionSettings, open_session
+from core.transform.onnx_session import CPU, OpenedSession, SessionSettings, open_session
 from core.transform.pixels import NetworkFormat, overridden
 from core.transform.runners import Batch, OnnxRunner, Runner
 from core.transform.settings import TransformSettings
@@ -99,9 +99,14 @@ def onnx_runner(model: ModelProto, settings: SessionSettings) -> OnnxRunner:
 
 
 def _opened(model: ModelProto, settings: SessionSettings) -> OpenedSession:
+    """On the CPU, also where the GPU that was asked for is not there, with exact norms."""
     if settings.gpu < 0:
-        model = with_exact_norms(model)
-    return open_session(model.SerializeToString(), settings)
+        return open_session(with_exact_norms(model).SerializeToString(), settings)
+    opened = open_session(model.SerializeToString(), settings)
+    if opened.provider != CPU:
+        return opened
+    on_cpu = replace(settings, gpu=-1, require_gpu=False)
+    return replace(_opened(model, on_cpu), notices=opened.notices)
 
 
 def _detected(model: ModelProto, opened: OpenedSession) -> NetworkFormat:
