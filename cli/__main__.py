@@ -7,7 +7,9 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "compare": ("cli.compare:compare_command", "Say how far two pictures are from one another."),
     "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
+    "doctor": ("cli.doctor:doctor_command", "Examine this machine and installation."),
     "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),

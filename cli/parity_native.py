@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cli.parity_stages import Recorder
 from cli.reference_runs import ReferenceRun
 from core.arithmetic import Array
+from core.compare import psnr
 from core.devices import choose
 from core.events import Evaluation, NetworkBuilt
 from core.images import to_bytes
@@ -150,12 +151,6 @@ def _spread(module: SpatialMaxPooling, x: Array, grad: Array) -> Array:
 def _distance(ours: Floats, exact: Floats) -> float:
     """Relative L2 distance."""
     return float(np.linalg.norm(ours - exact) / np.linalg.norm(exact))
-
-
-def psnr(ours: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio of two 8-bit pictures in dB; infinite if they are equal."""
-    error = float(np.mean((ours.astype(np.float64) - original.astype(np.float64)) ** 2))
-    return 10 * math.log10(255**2 / error) if error else math.inf
 
 
 def _decibels(value: float) -> str:

@@ -82,5 +82,14 @@ def reference_runs() -> Iterator[ReferenceRun]:
     present = [folder for folder in FOLDERS if folder.is_dir()] or [BUNDLED]
     for folder in present:
         for path in sorted((folder / "jobs").iterdir()):
-            job = json.loads((path / "job.json").read_text())
-            yield ReferenceRun(path, job["model"], job["threads"], job["exit_code"], job["flags"])
+            yield _read(path)
+
+
+def bundled_run(name: str) -> ReferenceRun:
+    """One of the runs that are part of this repository."""
+    return _read(BUNDLED / "jobs" / name)
+
+
+def _read(path: Path) -> ReferenceRun:
+    job = json.loads((path / "job.json").read_text())
+    return ReferenceRun(path, job["model"], job["threads"], job["exit_code"], job["flags"])

@@ -1,0 +1,155 @@
+"""Whether this machine and installation do what the program promises, and what to do where they do not."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+GIBIBYTE = 1 << 30
+LITTLE_DISK, LITTLE_MEMORY = 2 * GIBIBYTE, 2 * GIBIBYTE
+TORCH = "2.13.0"
+FINE, ABSENT, PROBLEM = "ok", "absent", "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    state: FINE, ABSENT for what is optional and not there, PROBLEM for what breaks the program's promise.
+    remedy: what to do, '' if nothing.
+    """
+
+    what: str
+    state: str
+    message: str
+    remedy: str = ""
+
+
+def examine(models: Path, self_test: Callable[[], str]) -> Iterator[Finding]:
+    """Every finding, one after the other.
+
+    models: the folder of the model files.  self_test: repeats a reference run of the real program and returns
+    '' or where it differs.
+    """
+    yield _python()
+    yield _torch()
+    yield _onnx_runtime()
+    yield from _optional_packages()
+    yield _blas()
+    yield _exactness(self_test)
+    yield from _models(models)
+    yield _disk()
+    yield _memory()
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _python() -> Finding:
+    return Finding("Python", FINE, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _torch() -> Finding:
+    import torch
+
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    gpus = ", ".join(names) or "no GPU"
+    message = f"{torch.__version__}, {gpus}"
+    if torch.__version__.partition("+")[0] != TORCH:
+        return Finding(
+            "PyTorch", PROBLEM, message, f"pip install torch=={TORCH}; other versions round otherwise"
+        )
+    return Finding("PyTorch", FINE, message)
+
+
+def _onnx_runtime() -> Finding:
+    wheels = [name for name in ("onnxruntime", "onnxruntime-gpu") if _installed(name)]
+    if len(wheels) > 1:
+        remedy = "pip uninstall onnxruntime onnxruntime-gpu, then install one of them again"
+        return Finding("ONNX Runtime", PROBLEM, "both wheels are installed and break each other", remedy)
+    if not wheels:
+        remedy = "pip install 'neural-style-exact[onnx]', or [onnx-gpu] for CUDA"
+        return Finding("ONNX Runtime", ABSENT, "fast_neural_style needs it, or -runtime torch", remedy)
+    import onnxruntime
+
+    providers = ", ".join(
+        name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()
+    )
+    return Finding("ONNX Runtime", FINE, f"{wheels[0]} {onnxruntime.__version__}: {providers}")
+
+
+def _optional_packages() -> Iterator[Finding]:
+    for what, package, needed_by, extra in (
+        ("PyAV", "av", "films", "video"),
+        ("OpenCV", "opencv-python", "webcam_demo", "video"),
+        ("scikit-image", "scikit-image", "nstyle compare", "report"),
+    ):
+        found = _installed(package) or (_installed("opencv-python-headless") if what == "OpenCV" else "")
+        if found:
+            yield Finding(what, FINE, found)
+        else:
+            remedy = f"pip install 'neural-style-exact[{extra}]'"
+            yield Finding(what, ABSENT, f"{needed_by} needs it", remedy)
+
+
+def _blas() -> Finding:
+    from core.blas import blas_build
+
+    build = blas_build()
+    message = f"{build.library} {build.version}, kernel {build.kernel}"
+    if not build.matches_reference:
+        remedy = (
+            "on a processor with AVX2 unset OPENBLAS_CORETYPE; on others pictures differ (docs/exactness.md)"
+        )
+        return Finding("BLAS", PROBLEM, f"{message}: not the original's bits", remedy)
+    return Finding("BLAS", FINE, message)
+
+
+def _exactness(self_test: Callable[[], str]) -> Finding:
+    difference = self_test()
+    if difference:
+        remedy = "see BLAS above, and docs/exactness.md"
+        return Finding("exactness", PROBLEM, f"a reference run differs: {difference}", remedy)
+    return Finding("exactness", FINE, "a reference run of the real program is equal in every stage")
+
+
+def _models(folder: Path) -> Iterator[Finding]:
+    from core.registry import load_registry
+    from core.verification import verify
+
+    for entry in load_registry().values():
+        path = folder / entry.file
+        if not path.exists():
+            remedy = f"nstyle models fetch {entry.name}"
+            yield Finding(f"model {entry.name}", ABSENT, "not in vgg_models/", remedy)
+            continue
+        found = verify(entry, path)
+        remedy = "" if found.passed else f"delete it, then nstyle models fetch {entry.name}"
+        yield Finding(f"model {entry.name}", FINE if found.passed else PROBLEM, found.message, remedy)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    message = f"{free / GIBIBYTE:.1f} GiB free here"
+    if free < LITTLE_DISK:
+        return Finding("disk", PROBLEM, message, "make room; models and results need about 2 GiB")
+    return Finding("disk", FINE, message)
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    message = f"{memory.available / GIBIBYTE:.1f} of {memory.total / GIBIBYTE:.1f} GiB free"
+    if memory.available < LITTLE_MEMORY:
+        remedy = "close other programs, or use a smaller -image_size (-dry_run tells the need)"
+        return Finding("memory", PROBLEM, message, remedy)
+    return Finding("memory", FINE, message)
