@@ -55,6 +55,16 @@ ONE = np.float32(1)
         ([CONV, ("Tanh",), ("Mul", np.float32(150))], "vgg", "vgg", "bgr"),
         ([("Sub", BGR), CONV, ("Tanh",), ("Mul", np.float32(150)), ("Add", BGR)], "0-255", "0-255", "bgr"),
         ([CONV, ("Clip", [np.float32(0), np.float32(1)])], "0-1", "0-1", "rgb"),
+        ([CONV, ("Clip", [np.float32(0), np.float32(6)])], "0-255", "0-255", "rgb"),
+        ([CONV, ("Tanh",), ("Mul", np.float32(-127.5)), ("Add", np.float32(127.5))], "0-255", "0-255", "rgb"),
+        ([CONV, ("Tanh",), ("Mul", np.float32(150)), ("Add", BGR)], "0-255", "0-255", "bgr"),
+        ([CONV, ("Tanh",), ("Mul", np.float32(150)), ("Add", BGR[::-1])], "0-255", "0-255", "rgb"),
+        ([("Sub", BGR[::-1]), CONV, ("Tanh",), ("Mul", np.float32(150))], "0-255", "vgg", "rgb"),
+        ([("Mul", np.float32(255)), ("Sub", BGR), CONV], "0-1", "0-1", "bgr"),
+        ([("Sub", RESNET[:, ::-1]), CONV], "0-1", "0-1", "bgr"),
+        ([("Add", ONE), ("Mul", np.float32(0.5)), CONV], "-1-1", "-1-1", "rgb"),
+        ([("Identity",), CONV], "0-255", "0-255", "rgb"),
+        ([("Mul", np.float32(0.5)), CONV], "0-255", "0-255", "rgb"),
     ],
 )
 def test_values_from_the_graph(steps, given, output, order):
@@ -77,6 +87,17 @@ def test_values_from_one_picture(low, high, expected):
     assert (how.input.name, how.output.name) == (expected, expected)
     assert f"one picture gave values from {low:.4g} to {high:.4g}" in how.reasons[1]
     assert [item.input.name for item in asked] == ["0-255"]
+
+
+def test_a_picture_of_nothing_but_nan_tells_nothing():
+    how = detect_format(model(CONV), lambda how: np.full((1, 3, 4, 4), np.nan, np.float32))
+    assert (how.input, how.output) == (FORMATS["0-255"], FORMATS["0-255"])
+    assert how.reasons[1] == "output values: 0-255, taken for granted, as nothing says otherwise"
+
+
+def test_the_reason_names_the_means():
+    reasons = detect_format(model(CONV, ("Tanh",), ("Mul", np.float32(150)), ("Add", BGR))).reasons
+    assert reasons[2] == "channel order: bgr, the last nodes add the means of blue, green, red"
 
 
 def test_no_picture_is_asked_for_where_the_graph_tells():

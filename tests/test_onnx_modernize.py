@@ -2,41 +2,15 @@
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import TransformError
 from core.transform.onnx_modernize import modernize
-from core.transform.onnx_norms import with_exact_norms
-
-RNG = np.random.default_rng(5)
-MEANS = [-103.939, -116.779, -123.68]
-
-
-def old_model(nodes, stored=(), size=(1, 3, 8, 12), out=None, opset=7):
-    """As a converter of 2018 wrote it: IR 3, weights listed as inputs, a fixed size."""
-    initializers = [
-        numpy_helper.from_array(np.asarray(values), name) for name, values in dict(stored).items()
-    ]
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, size)]
-    inputs += [helper.make_tensor_value_info(i.name, i.data_type, i.dims) for i in initializers]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, out or size)]
-    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=3)
-
-
-def run(model, x):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
-
-
-def picture(*shape):
-    return RNG.standard_normal(shape).astype(np.float32)
+from core.transform.onnx_walk import constants
+from core.transform.open_model import probe_picture
+from core.transform.pixels import VGG_MEANS_BGR
+from tests.old_onnx_models import MEANS, old_model, picture, run
 
 
 def check_equal(model):
@@ -117,6 +91,60 @@ def test_upsample_and_old_norms():
             out=(1, 3, 16, 24),
         )
     )
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+@pytest.mark.parametrize("factor", [2.0, 1.5])
+@pytest.mark.parametrize(("operator", "opset"), [("Upsample", 7), ("Upsample", 9), ("Resize", 10)])
+def test_old_enlargements_keep_counting_pixels_from_their_corners(operator, opset, mode, factor):
+    scales = [1.0, 1.0, factor, factor]
+    given = {"scales": scales} if opset == 7 else {}
+    node = helper.make_node(operator, ["x"] if opset == 7 else ["x", "s"], ["y"], mode=mode, **given)
+    stored = {} if opset == 7 else {"s": np.float32(scales)}
+    model = old_model([node], stored, out=(1, 3, int(8 * factor), int(12 * factor)), opset=opset)
+    assert operators(check_equal(model)) == ["Resize"]
+
+
+def test_height_and_width_before_channels():
+    """The result takes and gives N,3,H,W."""
+    model = old_model(
+        [
+            helper.make_node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),
+            helper.make_node("InstanceNormalization", ["a", "w", "w"], ["b"], epsilon=1e-3),
+            helper.make_node("Transpose", ["b"], ["y"], perm=[0, 2, 3, 1]),
+        ],
+        {"w": np.float32([1, 2, 3])},
+        size=(1, 8, 12, 3),
+    )
+    result = modernize(model)
+    x = picture(1, 3, 8, 12)
+    expected = run(model, x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert np.array_equal(run(result.model, x), expected)
+    assert run(result.model, picture(2, 3, 20, 14)).shape == (2, 3, 20, 14)
+    assert result.changes[-2:] == (
+        "layout of the input became N,3,H,W",
+        "layout of the output became N,3,H,W",
+    )
+
+
+def test_outputs_other_than_the_first_go():
+    model = old_model([helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Tanh", ["x"], ["z"])])
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 3, 8, 12)))
+    result = modernize(model)
+    assert (operators(result), len(result.model.graph.output)) == (["Relu"], 1)
+    assert result.changes[0] == "outputs other than the first dropped (z)"
+    x = picture(1, 3, 8, 12)
+    assert np.array_equal(run(result.model, x), np.maximum(x, 0))
+
+
+@pytest.mark.parametrize("opset", [20, 22])
+def test_newer_opsets_go_back(shared, opset):
+    model = onnx.load(shared / "onnx_models" / "joshbrew_mobile.onnx")
+    newer = onnx.version_converter.convert_version(model, opset)
+    result = modernize(newer)
+    assert result.changes == (f"opset {opset} became 18",)
+    x = picture(1, 3, 40, 44)
+    assert np.array_equal(run(result.model, x), run(model, x))
 
 
 def test_transposed_convolution_of_one_size():
@@ -231,31 +259,114 @@ def test_what_cannot_be_converted_is_named(node, message):
         modernize(old_model([node], {"w": picture(3, 3, 3, 3)}))
 
 
+SHAPE = {"s": np.array([1, 3, 96]), "t": np.array([1, 3, 8, 12])}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "stored", "opset", "message"),
+    [
+        (
+            [helper.make_node("Reshape", ["x", "s"], ["a"]), helper.make_node("Reshape", ["a", "t"], ["y"])],
+            SHAPE,
+            9,
+            r"node 'a' \(Reshape\) is written for pictures of one size or number; export",
+        ),
+        (
+            [helper.make_node("Resize", ["x", "e", "e", "t"], ["y"])],
+            SHAPE | {"e": np.zeros(0, np.float32)},
+            11,
+            r"node 'y' \(Resize\) is written for pictures of one size",
+        ),
+        (
+            [helper.make_node("Slice", ["x"], ["y"], starts=[0, 0], ends=[8, 12], axes=[2, 3])],
+            {},
+            9,
+            r"node 'y' \(Slice\) is written for pictures of one size",
+        ),
+        (
+            [helper.make_node("Add", ["x", "m"], ["y"], name="map")],
+            {"m": np.ones((1, 3, 8, 12), np.float32)},
+            9,
+            r"node 'map' \(Add\) is written for pictures of one size",
+        ),
+        (
+            [helper.make_node("BatchNormalization", ["x", "m", "m", "m", "m"], ["y"], spatial=0)],
+            {"m": np.ones((3, 8, 12), np.float32)},
+            7,
+            "node 1 .*BatchNormalization.* normalises every pixel by itself",
+        ),
+        ([helper.make_node("Gelu", ["x"], ["y"])], {}, 20, "opset 20 cannot be brought to 18: No Previous"),
+    ],
+)
+def test_nodes_of_one_size_are_named(nodes, stored, opset, message):
+    with pytest.raises(TransformError, match=message):
+        modernize(old_model(nodes, stored, opset=opset))
+
+
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        ({"size": (1, 1000)}, "input 'x' of shape 1x1000 is no batch of pictures of 3 channels"),
+        ({"out": (1, 1000)}, "output 'y' of shape 1x1000 is no batch of pictures of 3 channels"),
+    ],
+)
+def test_no_transform_network(ends, message):
+    with pytest.raises(TransformError, match=message):
+        modernize(old_model([helper.make_node("Relu", ["x"], ["y"])], **ends))
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width", "preprocessing", "limit"),
+    [
+        ("winml_candy", 720, 720, "vgg", 1e-5),
+        ("winml_mosaic", 720, 720, "vgg", 1e-5),
+        ("winml_fns_candy", 720, 720, "vgg", 1e-5),
+        ("gnsmrky_mosaic_nc8_256x256", 256, 256, "", 0),
+        ("joshbrew_mobile", 200, 304, "", 0),
+    ],
+)
+def test_models_of_others(shared, name, height, width, preprocessing, limit):
+    model = onnx.load(shared / "onnx_models" / f"{name}.onnx")
+    before = model.SerializeToString()
+    result = modernize(model)
+    assert (result.preprocessing, model.SerializeToString()) == (preprocessing, before)
+    assert [(p.key, p.value) for p in result.model.metadata_props] == [
+        (p.key, p.value) for p in model.metadata_props
+    ]
+    means = np.array(VGG_MEANS_BGR).reshape(3, 1, 1) if preprocessing else 0.0
+    x = probe_picture(height, width)[None] * 255
+    expected = run(model, x.astype(np.float32))
+    found = run(result.model, (x - means).astype(np.float32)) + means
+    assert np.abs(found - expected).max() / 255 <= limit
+    assert run(result.model, picture(2, 3, 101, 150)).shape == (2, 3, 104, 152)
+
+
 def test_too_old():
     with pytest.raises(TransformError, match="opset 6 is too old; from 7 on"):
         modernize(old_model([helper.make_node("Relu", ["x"], ["y"])], opset=6))
 
 
-@pytest.mark.parametrize("opset", [7, 17, 18])
-def test_exact_norms(opset):
-    """Sums of many squares: the kernel's distance from the truth is several times ours."""
-    nodes = [helper.make_node("InstanceNormalization", ["x", "w", "b"], ["y"], epsilon=1e-3)]
-    weights = {"w": np.float32([1, 2, 3]), "b": np.float32([0.5, 0, -1])}
-    model = old_model(nodes, weights, ("N", 3, "H", "W"), opset=opset)
-    model.ir_version = 3 if opset == 7 else 8
-    exact = with_exact_norms(model)
-    assert "InstanceNormalization" not in {node.op_type for node in exact.graph.node}
-    x = (picture(2, 3, 600, 800) + np.float32([1, 5, -20]).reshape(3, 1, 1)) * np.float32(30)
-    truth = x.astype(np.float64)
-    truth -= truth.mean((2, 3), keepdims=True)
-    truth /= np.sqrt((truth**2).mean((2, 3), keepdims=True) + 1e-3)
-    truth = truth * weights["w"].reshape(3, 1, 1) + weights["b"].reshape(3, 1, 1)
-    found = run(exact, x)
-    assert np.abs(found - truth).mean() < 1e-7 * np.ptp(truth)
-    assert np.abs(found - truth).mean() < np.abs(run(model, x) - truth).mean() / 4
+def test_constants_computed_with_attributes_of_old_opsets():
+    nodes = [
+        constant("two", np.array([1, 2], np.int64)),
+        helper.make_node("Unsqueeze", ["two"], ["row"], axes=[0]),
+        helper.make_node("Slice", ["two"], ["last"], starts=[1], ends=[2], axes=[0]),
+        helper.make_node("Squeeze", ["row"], ["same"], axes=[0]),
+    ]
+    known = constants(helper.make_graph(nodes, "g", [], []))
+    assert {name: values.tolist() for name, values in known.items()} == {
+        **{"two": [1, 2], "row": [[1, 2]], "last": [2], "same": [1, 2]},
+    }
 
 
-def test_exact_norms_leave_half_precision_alone():
-    nodes = [helper.make_node("InstanceNormalization", ["x", "w", "w"], ["y"])]
-    model = old_model(nodes, {"w": np.ones(3, np.float16)}, opset=17)
-    assert [node.op_type for node in with_exact_norms(model).graph.node] == ["InstanceNormalization"]
+def test_ones_that_enlarge_a_picture_are_no_ones():
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["a"], axes=[2, 3], keepdims=1),
+        helper.make_node("Mul", ["a", "ones"], ["y"]),
+    ]
+    model = old_model(nodes, {"ones": np.ones((1, 1, 8, 12), np.float32)})
+    assert "Mul" in operators(modernize(model))
+
+
+def constant(name, values):
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values, name))

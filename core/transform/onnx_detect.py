@@ -5,7 +5,7 @@
 | our own metadata                                     | everything                   |
 | WinML's metadata (Image.BitmapPixelFormat and kin)   | channel order, value range   |
 | texts such as 'BGR format'                           | channel order                |
-| the means that the first nodes subtract              | channel order, input range   |
+| means that the first nodes subtract or the last add  | channel order, input range   |
 | Tanh, Sigmoid, Clip and what follows                 | output range                 |
 | the range of the output for one picture              | output range                 |
 | nothing                                              | R,G,B, 0..255: most networks |
@@ -21,24 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
+from core.transform.onnx_detect_arithmetic import Found, input_range, means_of, order_of, output_range
 from core.transform.onnx_geometry import multiple_and_smallest
 from core.transform.onnx_metadata import ModelMetadata, read_metadata
 from core.transform.onnx_walk import (
     Affine,
-    attributes,
     constants,
     dimensions,
     ends,
     leading_affine,
     trailing_affine,
 )
-from core.transform.pixels import FORMATS, VGG_MEANS_BGR, NetworkFormat
+from core.transform.pixels import FORMATS, NetworkFormat
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 Probe = Callable[[NetworkFormat], NDArray[np.float32]]
-Found = tuple[str, str]  # a value, and the sentence that says why
 WINML_RANGES = {
     "NominalRange_0_255": "0-255",
     "Normalized_0_1": "0-1",
@@ -46,6 +45,8 @@ WINML_RANGES = {
     "NominalRange_16_235": "0-255",
 }
 DEFAULT = "0-255"
+GRANTED = "taken for granted, as nothing says otherwise"
+COLOURS = {"bgr": "blue, green, red", "rgb": "red, green, blue"}
 DTYPES = ("float32", "float16", "float64", "uint8")
 
 
@@ -56,7 +57,7 @@ def detect_format(model: ModelProto, probe: Probe | None = None) -> NetworkForma
     graph itself does not tell. Raises: TransformError: no transform network.
     """
     source, result = ends(model)
-    layout, size = _layout(source)
+    layout, size = layout_of(source)
     dtype = _dtype(source)
     known = constants(model.graph)
     multiple, smallest = multiple_and_smallest(model.graph, source.name, known)
@@ -75,13 +76,13 @@ def detect_format(model: ModelProto, probe: Probe | None = None) -> NetworkForma
         return _from_metadata(base, own)
     leading = leading_affine(model.graph, source.name, known)
     trailing = trailing_affine(model.graph, result.name, known)
-    order, order_reason = _order(model, leading)
-    given = _winml_range(model) or _input_range(leading)
-    output = _output_range(model, trailing)
+    order, order_reason = _order(model, leading, trailing)
+    given = _winml_range(model) or input_range(leading)
+    output = output_range(model, trailing)
     if output is None and probe is not None:
         output = _probed(probe(replace(base, input=FORMATS[given[0] if given else DEFAULT].ordered(order))))
     given, output = _completed(given, output)
-    if output[0] == "vgg":
+    if output[0] == "vgg" and order_reason == GRANTED:
         order, order_reason = "bgr", "as in the original's networks"
     return replace(
         base,
@@ -113,8 +114,8 @@ def _from_metadata(base: NetworkFormat, own: ModelMetadata) -> NetworkFormat:
     )
 
 
-def _layout(source: ValueInfoProto) -> tuple[str, tuple[int, int] | None]:
-    """Layout, and height and width where they are fixed."""
+def layout_of(source: ValueInfoProto) -> tuple[str, tuple[int, int] | None]:
+    """Layout, and height and width where they are fixed. Raises: TransformError: no batch of pictures."""
     sizes = dimensions(source)
     if len(sizes) == 4 and sizes[1] in (0, 3) and sizes[3] != 3:
         layout, (height, width) = "nchw", sizes[2:]
@@ -143,7 +144,7 @@ def _shape_reasons(layout: str, dtype: str, size: tuple[int, int] | None) -> tup
     return (f"layout: {layout}, type: {dtype}, size: {fixed}, as the input is declared",)
 
 
-def _order(model: ModelProto, leading: Affine) -> Found:
+def _order(model: ModelProto, leading: Affine, trailing: Affine) -> Found:
     declared = _metadata(model).get("Image.BitmapPixelFormat", "")
     if declared[:3].lower() in ("bgr", "rgb"):
         return declared[:3].lower(), f"the metadata say {declared}"
@@ -153,23 +154,15 @@ def _order(model: ModelProto, leading: Affine) -> Found:
     for order in ("bgr", "rgb"):
         if f"{order.upper()} format" in texts or f"{order.upper()} image" in texts:
             return order, f"the file's texts say {order.upper()}"
-    means = _means(leading)
-    if means is not None and np.allclose(means, VGG_MEANS_BGR, atol=0.5):
-        return "bgr", "the first node subtracts the means of blue, green, red"
-    if means is not None and np.allclose(means, VGG_MEANS_BGR[::-1], atol=0.5):
-        return "rgb", "the first node subtracts the means of red, green, blue"
-    return "rgb", "taken for granted, as nothing says otherwise"
+    for means, where in ((means_of(leading), "first nodes subtract"), (trailing.addend, "last nodes add")):
+        order = order_of(means)
+        if order:
+            return order, f"the {where} the means of {COLOURS[order]}"
+    return "rgb", GRANTED
 
 
 def _metadata(model: ModelProto) -> dict[str, str]:
     return {item.key: item.value for item in model.metadata_props}
-
-
-def _means(leading: Affine) -> NDArray[np.float64] | None:
-    """What is subtracted from the numbers of the picture."""
-    if leading.is_nothing or not leading.factor.all():
-        return None
-    return np.broadcast_to(-leading.addend / leading.factor, 3)
 
 
 def _winml_range(model: ModelProto) -> Found | None:
@@ -177,47 +170,11 @@ def _winml_range(model: ModelProto) -> Found | None:
     return (WINML_RANGES[declared], f"the metadata say {declared}") if declared in WINML_RANGES else None
 
 
-def _input_range(leading: Affine) -> Found | None:
-    """The range in which the first nodes' arithmetic makes sense."""
-    means = _means(leading)
-    if means is None:
+def _probed(result: NDArray[np.float32]) -> Found | None:
+    values = result[np.isfinite(result)]
+    if not values.size:
         return None
-    factor, middle = float(np.abs(leading.factor).max()), float(means.mean())
-    if factor < 0.05 or middle > 2:
-        return "0-255", "the first nodes subtract means of that range or divide by it"
-    if factor > 100:
-        return ("-1-1" if middle < -0.5 else "0-1"), "the first nodes multiply up to 255"
-    return "0-1", "the first nodes subtract means of that range"
-
-
-def _output_range(model: ModelProto, trailing: Affine) -> Found | None:
-    """From the bounds of the last real layer and the arithmetic behind it."""
-    bounds = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Clip": _clip_bounds(model, trailing)}.get(
-        trailing.beyond
-    )
-    if bounds is None:
-        return None
-    ends_at = [trailing.factor * bound + trailing.addend for bound in bounds]
-    low, high = float(np.mean(ends_at[0])), float(np.mean(ends_at[1]))
-    why = f"{trailing.beyond} and the nodes behind it bound it to {low:.4g}..{high:.4g}"
-    if high > 100:
-        return ("vgg" if low < -100 and not trailing.addend.any() else "0-255"), why
-    return ("-1-1" if low < -0.2 else "0-1"), why
-
-
-def _clip_bounds(model: ModelProto, trailing: Affine) -> tuple[float, float] | None:
-    clips = [node for node in model.graph.node if node.op_type == "Clip"]
-    if trailing.beyond != "Clip" or not clips:
-        return None
-    known, given = constants(model.graph), attributes(clips[-1])
-    inputs = dict(zip(("x", "min", "max"), clips[-1].input, strict=False))
-    low = known.get(inputs.get("min", ""), given.get("min"))
-    high = known.get(inputs.get("max", ""), given.get("max"))
-    return (float(low), float(high)) if low is not None and high is not None else None
-
-
-def _probed(result: NDArray[np.float32]) -> Found:
-    low, high = float(np.nanmin(result)), float(np.nanmax(result))
+    low, high = float(values.min()), float(values.max())
     why = f"one picture gave values from {low:.4g} to {high:.4g}"
     if high - low > 3:
         return "0-255", why
@@ -227,7 +184,7 @@ def _probed(result: NDArray[np.float32]) -> Found:
 def _completed(given: Found | None, output: Found | None) -> tuple[Found, Found]:
     """Where only one end is known, the other is taken to be alike."""
     if given is None and output is None:
-        nothing = (DEFAULT, "taken for granted, as nothing says otherwise")
+        nothing = (DEFAULT, GRANTED)
         return nothing, nothing
     if given is None:
         assert output is not None

@@ -148,11 +148,16 @@ def _drop_multiplications_by_1(graph: GraphProto) -> int:
     pattern, count = Pattern(graph), 0
     for node in graph.node:
         parts = pattern.split(node) if node.op_type == "Mul" else None
-        if parts is not None and np.all(parts[1] == 1):
+        if parts is not None and np.all(parts[1] == 1) and _is_per_channel(parts[1]):
             turn_into_identity(node, pattern.known)
             count += 1
     drop_identities(graph)
     return count
+
+
+def _is_per_channel(values: NDArray[Any]) -> bool:
+    """Whether a product keeps the shape of the picture: there is no height or width to enlarge it to."""
+    return values.size == 1 or (values.ndim in (3, 4) and values.shape[-2:] == (1, 1))
 
 
 def turn_into_identity(node: NodeProto, known: dict[str, NDArray[Any]]) -> None:

@@ -1,7 +1,8 @@
 """Old and fixed-size ONNX models to standard ones of any size, with unchanged results.
 
 Three steps: operators that ONNX has removed become standard ones, onnx's own converter brings the rest to
-today's opset, and what is written for one size is replaced by what it stands for.
+one opset, and what is written for one size is replaced by what it stands for. Shapes inferred at another size
+then prove that nothing of the kind is left.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 
 from core.errors import TransformError
 from core.transform.onnx_free_size import drop_identities, free_sizes, turn_into_identity
-from core.transform.onnx_walk import affine_step, attributes, constants, dimensions, ends, opset_of
+from core.transform.onnx_modernize_ends import declare_free, keep_picture_ends
+from core.transform.onnx_modernize_sizes import check_sizes_free
+from core.transform.onnx_walk import affine_step, attributes, constants, opset_of
 from core.transform.pixels import VGG_MEANS_BGR
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 OPSET, IR_VERSION = 18, 10
+RESIZE_HAS_MODES = 11
 OLDEST = 7  # before, arithmetic had another way of broadcasting
 SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
@@ -44,18 +48,19 @@ def modernize(model: ModelProto) -> Modernized:
     result.CopyFrom(model)
     del result.graph.value_info[:]
     result.ir_version = IR_VERSION  # before 4, weights had to be listed as inputs
-    changes = _without_removed_operators(result)
+    changes = keep_picture_ends(result)
+    changes += _without_removed_operators(result)
     result = _at_current_opset(result, changes)
     changes += free_sizes(result.graph)
     preprocessing = "vgg" if _without_means(result.graph, changes) else ""
-    _declare_free(result, changes)
+    changes += declare_free(result.graph)
     _store_constants(result.graph)
     result.producer_name = result.producer_name or model.producer_name
     try:
         onnx.checker.check_model(result, full_check=True)
     except Exception as error:  # the checker's exceptions have no common class but this
-        first = " ".join(str(error).split())[:160]
-        raise TransformError(f"the model cannot be made standard: {first}") from None
+        raise TransformError(f"the model cannot be made standard: {_cause(error)}") from None
+    check_sizes_free(result)
     return Modernized(result, tuple(changes), preprocessing)
 
 
@@ -74,6 +79,13 @@ def _check_operators(model: ModelProto) -> None:
             raise TransformError(f"{where} holds a graph of its own, which no transform network needs")
         if node.op_type not in REMOVED and not defs.has(node.op_type):
             raise TransformError(f"{where} is no operator that ONNX knows")
+        if node.op_type == "BatchNormalization" and attributes(node).get("spatial", 1) != 1:
+            raise TransformError(f"{where} normalises every pixel by itself, for pictures of one size")
+
+
+def _cause(error: Exception) -> str:
+    """What onnx says, without the place in its sources."""
+    return " ".join(str(error).split()).rpartition(" failed: ")[2][:160]
 
 
 def _without_removed_operators(model: ModelProto) -> list[str]:
@@ -160,13 +172,29 @@ def _at_current_opset(model: ModelProto, changes: list[str]) -> ModelProto:
     before = opset_of(model)
     if before == OPSET:
         return model
+    if before > OPSET:
+        _store_constants(model.graph)  # the arithmetic of shapes often has no way back, and need not go it
     try:
         converted: ModelProto = version_converter.convert_version(model, OPSET)
     except Exception as error:  # the converter's exceptions have no common class but this
-        first = " ".join(str(error).split())[:160]
-        raise TransformError(f"opset {before} cannot be brought to {OPSET}: {first}") from None
+        raise TransformError(f"opset {before} cannot be brought to {OPSET}: {_cause(error)}") from None
+    if before < RESIZE_HAS_MODES:
+        _keep_sampling_positions(converted.graph)
     changes.append(f"opset {before} became {OPSET}")
     return converted
+
+
+def _keep_sampling_positions(graph: GraphProto) -> None:
+    """Pixels were counted from their corners; the converter leaves the later default, their middles."""
+    from onnx import helper
+
+    modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    for node in graph.node:
+        if node.op_type == "Resize":
+            given = {name: value for name, value in attributes(node).items() if name not in modes}
+            node.CopyFrom(
+                helper.make_node("Resize", node.input, node.output, name=node.name, **given, **modes)
+            )
 
 
 def _without_means(graph: GraphProto, changes: list[str]) -> bool:
@@ -196,22 +224,6 @@ def _shifts(node: NodeProto, source: str, known: dict[str, NDArray[Any]], sign: 
         return False
     means = sign * np.array(VGG_MEANS_BGR)
     return bool(np.allclose(np.broadcast_to(step[1], 3), means, atol=1e-3))
-
-
-def _declare_free(model: ModelProto, changes: list[str]) -> None:
-    """N, H and W of both ends are free; weights are no inputs."""
-    graph = model.graph
-    source, result = ends(model)
-    if any(dimensions(source)[axis] for axis in (0, 2, 3)):
-        changes.append("number and size of pictures became free")
-    kept = [source]
-    del graph.value_info[:]
-    for item, names in ((source, ("N", "H", "W")), (result, ("N", "H_out", "W_out"))):
-        for axis, name in zip((0, 2, 3), names, strict=True):
-            item.type.tensor_type.shape.dim[axis].dim_param = name
-    copies = [type(item).FromString(item.SerializeToString()) for item in kept]
-    del graph.input[:]
-    graph.input.extend(copies)
 
 
 def _store_constants(graph: GraphProto) -> None:

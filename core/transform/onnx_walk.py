@@ -25,6 +25,7 @@ FOLDABLE = (
     "Transpose",
     "Unsqueeze",
 )
+MOVED_TO_INPUTS = ("axes", "starts", "ends")
 LARGEST_CONSTANT = 1 << 10  # of those that are computed from others: widths and shapes, not weights
 
 
@@ -82,10 +83,20 @@ def _is_small(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
 
 
 def _computed(node: NodeProto, known: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """By onnx's own evaluator, which needs the opset to read attributes that became inputs later."""
+    from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
     feeds: dict[str, Any] = {name: known[name] for name in node.input if name}
-    results: Any = ReferenceEvaluator(node).run(None, feeds)
+    ends = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(values.dtype), values.shape)
+        for name, values in feeds.items()
+    ]
+    result = helper.make_empty_tensor_value_info(node.output[0])
+    old = any(item.name in MOVED_TO_INPUTS for item in node.attribute)
+    opset = helper.make_opsetid("", 9 if old else 18)
+    model = helper.make_model(helper.make_graph([node], "one", ends, [result]), opset_imports=[opset])
+    results: Any = ReferenceEvaluator(model).run(None, feeds)
     return np.asarray(results[0])
 
 
