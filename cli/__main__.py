@@ -13,6 +13,8 @@ COMMANDS = {
     "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
+    "reproduce": ("cli.provenance:reproduce_command", "Make a picture again from its record, and compare."),
+    "show": ("cli.provenance:show_command", "Show how a picture was made."),
 }
 
 

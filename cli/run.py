@@ -20,6 +20,7 @@ from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event
 from core.images import save_image
+from core.provenance import Provenance
 from core.settings import Settings
 from core.stylize import output_image, stylize
 
@@ -43,7 +44,7 @@ def run(settings: Settings, placement: Placement, trace_file: str = "", plot_fil
     Raises: NeuralStyleError or CaffemodelError. On a loss that is no longer finite, and when interrupted,
     the last good picture is saved first.
     """
-    session = Session(settings, trace_file, plot_file)
+    session = Session(settings, trace_file, plot_file, provenance=Provenance(settings, placement))
     try:
         with _signals_raise(), warnings_as_notices(_notice_above_bar):
             session.follow(stylize(settings, placement))
@@ -59,9 +60,15 @@ class Session:
     """What has to be remembered between the events of a run."""
 
     def __init__(
-        self, settings: Settings, trace_file: str = "", plot_file: str = "", progress: bool = True
+        self,
+        settings: Settings,
+        trace_file: str = "",
+        plot_file: str = "",
+        progress: bool = True,
+        provenance: Provenance | None = None,
     ) -> None:
         self._settings = settings
+        self._provenance = provenance
         self._trace = Trace(trace_file) if trace_file else None
         self._plot_file = plot_file
         self._last: Evaluation | None = None
@@ -91,7 +98,7 @@ class Session:
         if self._last is None:
             _notice_above_bar(f"{why} before the first evaluation; nothing is written")
             return
-        save_image(path, output_image(self._settings, self._last))
+        self._save(path, self._last)
         _notice_above_bar(f"{why}; evaluation {self._last.number} is saved as {path}")
 
     def close(self) -> None:
@@ -114,6 +121,8 @@ class Session:
 
     def _record(self, evaluation: Evaluation) -> None:
         self._last = evaluation
+        if self._provenance:
+            self._provenance.add(evaluation)
         if self._trace:
             self._trace.add(evaluation)
         if self._plot_file:
@@ -129,9 +138,16 @@ class Session:
     def _save_if_due(self, evaluation: Evaluation) -> None:
         settings, number = self._settings, evaluation.number
         if number == settings.num_iterations:
-            save_image(settings.output_image, output_image(settings, evaluation))
+            self._save(settings.output_image, evaluation)
         elif is_due(number, settings.save_iter):
-            save_image(numbered(settings.output_image, number), output_image(settings, evaluation))
+            self._save(numbered(settings.output_image, number), evaluation)
+
+    def _save(self, path: str, evaluation: Evaluation) -> None:
+        picture = output_image(self._settings, evaluation)
+        if self._provenance:
+            self._provenance.save(path, picture, evaluation)
+        else:
+            save_image(path, picture)
 
 
 def _notice_above_bar(sentence: str) -> None:

@@ -17,12 +17,15 @@ from __future__ import annotations
 import os
 import warnings
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from core.atomic import replaced_when_complete
 from core.errors import ImageError
@@ -148,8 +151,8 @@ def _extension(path: str | os.PathLike[str]) -> str:
     return Path(path).suffix[1:]
 
 
-def save_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write a float64 (3, H, W) R,G,B picture; the extension decides the format.
+def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, str] | None = None) -> None:
+    """Write a float64 (3, H, W) R,G,B picture; the extension decides the format. A PNG carries ``texts``.
 
     Values are clamped to 0..1, multiplied by 255 and truncated (kept: not rounded). JPEG files are
     byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
@@ -159,7 +162,11 @@ def save_image(path: str | os.PathLike[str], image: Image) -> None:
     check_writable(path)
     target = Path(path)
     file_format = SAVERS[_extension(path).lower().replace("jpeg", "jpg")]
-    options = {"quality": 75, "subsampling": 2} if file_format == "JPEG" else {}
+    options: dict[str, Any] = {"JPEG": {"quality": 75, "subsampling": 2}}.get(file_format, {})
+    if file_format == "PNG" and texts:
+        options["pnginfo"] = PngInfo()
+        for keyword, text in texts.items():
+            options["pnginfo"].add_text(keyword, text, zip=True)
     try:
         with replaced_when_complete(target) as file:
             PillowImage.fromarray(to_bytes(image)).save(file, file_format, **options)

@@ -50,7 +50,9 @@ def test_a_run_writes_pictures_trace_plot_and_config(tmp_path, capsys):
     )  # fmt: skip
     out, err = capsys.readouterr()
     assert status == 0
-    assert files(tmp_path) == ["out.png", "out_2.png", "p.png", "run.yml", "t.csv"]
+    assert files(tmp_path) == [
+        *("out.png", "out.png.json", "out_2.png", "out_2.png.json", "p.png", "run.yml", "t.csv")
+    ]
     rows = list(csv.reader((tmp_path / "t.csv").read_text().splitlines()))
     assert rows[0] == [
         "evaluation", "content_1", "style_1", "style_2", "style_3", "style_4", "style_5", "total", "seconds",
@@ -234,9 +236,9 @@ def test_a_diverging_run_keeps_the_last_good_picture(tmp_path, capsys):
     err = capsys.readouterr().err.splitlines()
     assert "evaluation 1 is saved as out.png" in err[-2]
     assert err[-1].startswith("neural_style: stopped at evaluation 2: the loss is no longer finite")
-    kept = (tmp_path / "out.png").read_bytes()
+    kept = pixels("out.png")
     assert main(words("-init", "image", "-num_iterations", "1")) == 0
-    assert (tmp_path / "out.png").read_bytes() == kept
+    assert np.array_equal(pixels("out.png"), kept)
 
 
 def start(*more):
@@ -266,7 +268,7 @@ def test_interrupted_runs_write_the_current_picture(tmp_path, number, status):
     assert process.returncode == status
     assert f"interrupted ({number.name}); evaluation" in err
     assert "Traceback" not in err
-    assert files(tmp_path) == ["out.png", "t.csv"]
+    assert files(tmp_path) == ["out.png", "out.png.json", "t.csv"]
     assert pixels("out.png").shape == (36, 48, 3)
 
 

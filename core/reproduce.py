@@ -1,0 +1,104 @@
+"""Make a picture again from its record, and say whether it is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.checksums import file_digests
+from core.devices import Placement
+from core.errors import SettingsError
+from core.events import Evaluation
+from core.flags import Flag, flags_of, is_list
+from core.images import to_bytes
+from core.provenance import Record, pixels_digest, trace_digest
+from core.registry import MODELS_DIR
+from core.settings import Settings
+from core.stylize import output_image, stylize
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """pixels_equal, trace_equal: whether the picture and the losses of all evaluations are the recorded ones.
+
+    parted: (evaluation, recorded loss, our loss) where the losses part, if the record holds them all.
+    """
+
+    pixels_equal: bool
+    trace_equal: bool
+    parted: tuple[int, str, str] | None
+
+
+def reproduce(
+    settings: Settings, placement: Placement, record: Record, progress: Callable[[], object] = lambda: None
+) -> Reproduction:
+    """Run up to the recorded evaluation. Raises: SettingsError: the run does not get that far."""
+    trace: list[str] = []
+    for event in stylize(settings, placement):
+        if not isinstance(event, Evaluation):
+            continue
+        trace.append(repr(event.total))
+        progress()
+        if event.number == record["evaluation"]:
+            pixels = pixels_digest(to_bytes(output_image(settings, event)))
+            return Reproduction(
+                pixels == record["pixels_sha256"],
+                trace_digest(trace) == record["trace_sha256"],
+                _parted(record.get("trace", []), trace),
+            )
+    raise SettingsError(f"the run ended before evaluation {record['evaluation']}, at which it was recorded")
+
+
+def _parted(recorded: Sequence[str], ours: Sequence[str]) -> tuple[int, str, str] | None:
+    pairs = enumerate(zip(recorded, ours, strict=False), 1)
+    return next(((number, theirs, own) for number, (theirs, own) in pairs if theirs != own), None)
+
+
+def settings_of(record: Record, folders: Sequence[Path]) -> Settings:
+    """The recorded flags, with inputs found by their checksums in ``folders``.
+
+    Raises: SettingsError: a damaged record, a missing input, or a start from unrepeatable noise.
+    """
+    known, values = flags_of(Settings), record.get("settings")
+    if not isinstance(values, dict) or not isinstance(record.get("inputs"), dict):
+        raise SettingsError("the record is damaged: it holds no flags or no inputs")
+    settings = Settings(**{name: _checked(known, name, value) for name, value in values.items()})
+    settings.validate()
+    if settings.seed < 0 and settings.init == "random":
+        raise SettingsError("made without -seed: every run starts from other noise, so it cannot be repeated")
+    found = {flag: _found(entries, folders) for flag, entries in record["inputs"].items()}
+    changes = {flag: paths if is_list(known[flag]) else paths[0] for flag, paths in found.items() if paths}
+    return settings.replace(**changes)
+
+
+def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:
+    if name not in known:
+        raise SettingsError(f"the record has a flag -{name} that this version does not know")
+    default = known[name].default
+    if is_list(known[name]):
+        return tuple(value) if isinstance(value, list) else None
+    if not isinstance(value, int | float if isinstance(default, float) else type(default)):
+        raise SettingsError(f"the record is damaged: -{name} is {value!r:.40}")
+    return float(value) if isinstance(value, int) and isinstance(default, float) else value
+
+
+def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:
+    """The files of one flag. Raises: SettingsError naming the first that is nowhere."""
+    try:
+        return tuple(_find(str(entry["file"]), str(entry["sha256"]), folders) for entry in entries)
+    except (KeyError, TypeError):
+        raise SettingsError("the record is damaged: its inputs are not readable") from None
+
+
+def _find(name: str, sha256: str, folders: Sequence[Path]) -> str:
+    candidates = [folder / part for folder in (*folders, MODELS_DIR) for part in (name, Path(name).name)]
+    others = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    for path in (*candidates, *others):
+        if path.is_file() and file_digests(path).sha256 == sha256:
+            return str(path)
+    searched = ", ".join(map(str, dict.fromkeys(folders)))
+    raise SettingsError(
+        f"{name} (sha256 {sha256[:16]}...) is not in {searched}; name its folder with --inputs"
+    )
