@@ -14,6 +14,7 @@ COMMANDS = {
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
     "reproduce": ("cli.provenance:reproduce_command", "Make a picture again from its record, and compare."),
+    "to-lua": ("cli.to_lua:to_lua_command", "Print a config as the command line of the original."),
     "show": ("cli.provenance:show_command", "Show how a picture was made."),
 }
 

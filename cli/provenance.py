@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from tqdm import tqdm
@@ -17,6 +17,9 @@ from core.flags import flags_of
 from core.settings import Settings
 from core.settings_text import format_value
 
+if TYPE_CHECKING:
+    from core.records import Record
+
 SHOWN_DIGITS = 16
 
 
@@ -24,7 +27,7 @@ SHOWN_DIGITS = 16
 @click.argument("picture", type=click.Path(path_type=Path))
 def show_command(picture: Path) -> None:
     """Show how PICTURE was made: command, inputs, arithmetic, versions, losses."""
-    from core.provenance import read_record
+    from core.records import read_record
 
     try:
         record = read_record(picture)
@@ -35,34 +38,40 @@ def show_command(picture: Path) -> None:
         _fail("show", f"{picture}: its record is damaged")
 
 
-def _lines(picture: Path, record: dict[str, Any]) -> Iterator[str]:
+def _lines(picture: Path, record: Record) -> Iterator[str]:
     yield f"{picture}: {_state(picture, record)}"
     yield ""
-    yield _command(record["settings"])
+    yield _command(record)
     yield ""
     for flag, entries in record["inputs"].items():
         for entry in entries:
             yield f"{flag:<16} {entry['file']}  sha256 {entry['sha256'][:SHOWN_DIGITS]}..."
-    devices = ", ".join(record["devices"])
-    yield f"{'arithmetic':<16} {record['arithmetic']} on {devices}"
-    yield f"{'evaluation':<16} {record['evaluation']}"
-    if "seconds" in record:
-        yield f"{'time':<16} {record['seconds']:.1f} seconds with {record['threads']} threads"
-    losses = record["losses"]
-    yield f"{'losses':<16} content {_numbers(losses['content'])}; style {_numbers(losses['style'])}"
-    yield f"{'total loss':<16} {losses['total']!r}"
-    yield f"{'loss trace':<16} sha256 {record['trace_sha256'][:SHOWN_DIGITS]}..."
+    if "runtime" in record:
+        yield f"{'runtime':<16} {record['runtime']}"
+    else:
+        yield from _of_optimisation(record)
     yield f"{'program':<16} {record['program']} {record['version']}"
     for name, text in record["environment"].items():
         yield f"{name:<16} {text}"
 
 
-def _state(picture: Path, record: dict[str, Any]) -> str:
+def _of_optimisation(record: Record) -> Iterator[str]:
+    devices, losses = ", ".join(record["devices"]), record["losses"]
+    yield f"{'arithmetic':<16} {record['arithmetic']} on {devices}"
+    yield f"{'evaluation':<16} {record['evaluation']}"
+    if "seconds" in record:
+        yield f"{'time':<16} {record['seconds']:.1f} seconds with {record['threads']} threads"
+    yield f"{'losses':<16} content {_numbers(losses['content'])}; style {_numbers(losses['style'])}"
+    yield f"{'total loss':<16} {losses['total']!r}"
+    yield f"{'loss trace':<16} sha256 {record['trace_sha256'][:SHOWN_DIGITS]}..."
+
+
+def _state(picture: Path, record: Record) -> str:
     """Whether the file is still the one that was recorded."""
     from PIL import Image as PillowImage
 
     from core.checksums import file_digests
-    from core.provenance import pixels_digest
+    from core.records import pixels_digest
 
     if "sha256" in record and file_digests(picture).sha256 == record["sha256"]:
         return "the recorded file, byte for byte"
@@ -75,15 +84,17 @@ def _state(picture: Path, record: dict[str, Any]) -> str:
     return "CHANGED since it was recorded"
 
 
-def _command(settings: dict[str, Any]) -> str:
-    """The command line that gives these flags, without those at their defaults."""
-    words = ["neural_style"]
-    for name, item in flags_of(Settings).items():
-        value = settings.get(name, item.default)
+def _command(record: Record) -> str:
+    """The command line that gives the recorded flags, without those at their defaults."""
+    from core.transform.settings import TransformSettings
+
+    program = str(record["program"])
+    words = [program]
+    for name, item in flags_of(TransformSettings if program == "fast_neural_style" else Settings).items():
+        value = record["settings"].get(name, item.default)
         value = tuple(value) if isinstance(value, list) else value
-        if value == item.default:
-            continue
-        words += [f"-{name}"] if value is True else [f"-{name}", format_value(value)]
+        if value != item.default:
+            words += [f"-{name}"] if value is True else [f"-{name}", format_value(value)]
     return shlex.join(words)
 
 
@@ -101,43 +112,71 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
 
     Inputs are looked for by checksum in the folders of --inputs, here, and beside the picture.
     """
-    from core.devices import choose
-    from core.provenance import read_record
-    from core.reproduce import reproduce, settings_of
+    from core.records import read_record
 
     try:
         record = read_record(picture)
-        settings = settings_of(record, (*inputs, Path(), picture.parent))
-        placement = choose(settings)
-        for sentence in _other_circumstances(record, placement.kind):
-            click.echo(f"nstyle reproduce: {sentence}", err=True)
-        with tqdm(total=record["evaluation"], unit="it", disable=not shows_progress(), leave=False) as bar:
-            found = reproduce(settings, placement, record, bar.update)
+        repeat = _repeat_fast if record.get("program") == "fast_neural_style" else _repeat_slow
+        lines, identical = repeat(record, (*inputs, Path(), picture.parent))
     except NeuralStyleError as error:
         _fail("reproduce", f"{picture}: {error}")
     except (KeyError, TypeError):
         _fail("reproduce", f"{picture}: its record is damaged")
+    click.echo("\n".join(lines))
+    sys.exit(int(not identical))
+
+
+def _repeat_slow(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
+    """What to print, and whether picture and losses are the recorded ones."""
+    from core.devices import choose
+    from core.provenance import environment
+    from core.reproduce import check_repeatable, reproduce, settings_of
+
+    settings = settings_of(record, Settings, folders)
+    check_repeatable(settings)
+    placement = choose(settings)
+    if record["arithmetic"] != placement.kind:
+        _tell(f"made in {record['arithmetic']} arithmetic; here it is {placement.kind}")
+    _tell_of_other_versions(record, environment())
+    with tqdm(total=record["evaluation"], unit="it", disable=not shows_progress(), leave=False) as bar:
+        found = reproduce(settings, placement, record, bar.update)
     if found.pixels_equal and found.trace_equal:
-        click.echo(f"identical: every pixel, and the losses of all {record['evaluation']} evaluations")
-        return
-    click.echo("the pixels are identical, the losses are not" if found.pixels_equal else "not identical")
+        return [f"identical: every pixel, and the losses of all {record['evaluation']} evaluations"], True
+    lines = ["the pixels are identical, the losses are not" if found.pixels_equal else "not identical"]
     if found.parted is not None:
         number, recorded, ours = found.parted
-        click.echo(f"the losses part at evaluation {number}: recorded {recorded}, here {ours}")
+        lines.append(f"the losses part at evaluation {number}: recorded {recorded}, here {ours}")
     elif not found.trace_equal:
-        click.echo("the losses differ; the picture's .json, which tells where, is not beside it")
-    sys.exit(1)
+        lines.append("the losses differ; the picture's .json, which tells where, is not beside it")
+    return lines, False
 
 
-def _other_circumstances(record: dict[str, Any], arithmetic: str) -> Iterator[str]:
-    from core.provenance import environment
+def _repeat_fast(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
+    """What to print, and whether the picture is the recorded one."""
+    from core.reproduce import settings_of
+    from core.transform.open_model import open_model
+    from core.transform.record import environment
+    from core.transform.reproduce import is_reproduced
+    from core.transform.settings import TransformSettings
 
-    if record["arithmetic"] != arithmetic:
-        yield f"made in {record['arithmetic']} arithmetic; here it is {arithmetic}"
-    here = environment()
+    settings = settings_of(record, TransformSettings, folders)
+    settings.validate()
+    opened = open_model(settings)
+    if record["runtime"] != opened.runner.description:
+        _tell(f"made by {record['runtime']}; here it is {opened.runner.description}")
+    _tell_of_other_versions(record, environment())
+    identical = is_reproduced(settings, opened, record)
+    return ["identical: every pixel" if identical else "not identical"], identical
+
+
+def _tell_of_other_versions(record: Record, here: dict[str, str]) -> None:
     for name, text in record["environment"].items():
         if here.get(name) != text:
-            yield f"made with {name} {text}; here it is {here.get(name, 'unknown')}"
+            _tell(f"made with {name} {text}; here it is {here.get(name, 'unknown')}")
+
+
+def _tell(sentence: str) -> None:
+    click.echo(f"nstyle reproduce: {sentence}", err=True)
 
 
 def _fail(command: str, message: str) -> NoReturn:

@@ -15,6 +15,7 @@ from core.checksums import file_digests
 from core.errors import NeuralStyleError, SettingsError
 from core.transform.folders import for_each, pictures
 from core.transform.open_model import OpenedModel
+from core.transform.record import Recorder
 from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, Timing, check_extension, create_folder, stylize_file
 
@@ -86,9 +87,11 @@ def _stylize_all(settings: TransformSettings, opened: OpenedModel, names: list[P
 def _work(settings: TransformSettings, opened: OpenedModel) -> Callable[[Path, Path], None]:
     """From one file to another, with the lines of the original's log."""
     stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    recorder = Recorder(settings, opened.runner)
 
     def work(source: Path, target: Path) -> None:
-        stylize_file(source, target, stylizer, _timing_line(source) if settings.timing == 1 else None)
+        timing = _timing_line(source) if settings.timing == 1 else None
+        stylize_file(source, target, stylizer, timing, recorder.save)
         with tqdm.external_write_mode(file=sys.stdout):
             print_log(f"Writing output image to {target}\n")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.checksums import file_digests
 from core.devices import Placement
@@ -13,10 +13,16 @@ from core.errors import SettingsError
 from core.events import Evaluation
 from core.flags import Flag, flags_of, is_list
 from core.images import to_bytes
-from core.provenance import Record, pixels_digest, trace_digest
+from core.provenance import trace_digest
+from core.records import Record, pixels_digest
 from core.registry import MODELS_DIR
 from core.settings import Settings
 from core.stylize import output_image, stylize
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+S = TypeVar("S", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -56,21 +62,27 @@ def _parted(recorded: Sequence[str], ours: Sequence[str]) -> tuple[int, str, str
     return next(((number, theirs, own) for number, (theirs, own) in pairs if theirs != own), None)
 
 
-def settings_of(record: Record, folders: Sequence[Path]) -> Settings:
-    """The recorded flags, with inputs found by their checksums in ``folders``.
+def settings_of(record: Record, kind: type[S], folders: Sequence[Path]) -> S:
+    """The recorded flags of a program, with inputs found by their checksums in ``folders``.
 
-    Raises: SettingsError: a damaged record, a missing input, or a start from unrepeatable noise.
+    Raises: SettingsError: a damaged record or a missing input.
     """
-    known, values = flags_of(Settings), record.get("settings")
+    known, values = flags_of(kind), record.get("settings")
     if not isinstance(values, dict) or not isinstance(record.get("inputs"), dict):
         raise SettingsError("the record is damaged: it holds no flags or no inputs")
-    settings = Settings(**{name: _checked(known, name, value) for name, value in values.items()})
+    flags = {name: _checked(known, name, value) for name, value in values.items()}
+    for flag, entries in record["inputs"].items():
+        paths = _found(entries, folders)
+        if flag in known and paths:
+            flags[flag] = paths if is_list(known[flag]) else paths[0]
+    return kind(**flags)
+
+
+def check_repeatable(settings: Settings) -> None:
+    """Raises SettingsError where every run starts from other noise."""
     settings.validate()
     if settings.seed < 0 and settings.init == "random":
         raise SettingsError("made without -seed: every run starts from other noise, so it cannot be repeated")
-    found = {flag: _found(entries, folders) for flag, entries in record["inputs"].items()}
-    changes = {flag: paths if is_list(known[flag]) else paths[0] for flag, paths in found.items() if paths}
-    return settings.replace(**changes)
 
 
 def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from PIL import Image
 from cli.__main__ import main as nstyle_main
 from cli.neural_style import main
 from core.errors import ImageError
-from core.provenance import pixels_digest, read_record
+from core.records import pixels_digest, read_record
 from tests.conftest import ROOT
 from tests.test_neural_style_command import MODEL, PAINTING, PHOTO, words
 
@@ -138,7 +138,7 @@ def test_where_the_losses_part(here):
 def test_noise_without_a_seed_is_not_repeatable(here):
     arguments = words("-seed", "-1", content="in/photo.jpg", style="in/painting.jpg")
     assert main([*arguments, "-output_image", "noise.png"]) == 0
-    shown = nstyle("reproduce", "noise.png")
+    shown = nstyle("reproduce", "noise.png", "--inputs", MODELS)
     assert shown.exit_code == 1
     assert "made without -seed: every run starts from other noise" in shown.output
 
@@ -179,10 +179,10 @@ def test_pictures_without_a_record(here):
 
 
 def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
-    from core import provenance
+    from core import records
 
     def gone(path):
         raise OSError("gone")
 
-    monkeypatch.setattr(provenance, "file_digests", lambda path: gone(path))
-    assert provenance._digest("in/photo.jpg") == "unknown"
+    monkeypatch.setattr(records, "file_digests", lambda path: gone(path))
+    assert records.digest("in/photo.jpg") == "unknown"

@@ -31,6 +31,7 @@ from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch, Runner
 
 Timing = Callable[[tuple[int, int], float], None]
+Save = Callable[[Path, Path, Image], None]
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,12 @@ def stylize_file(
     target: str | os.PathLike[str],
     stylizer: Stylizer,
     timing: Timing | None = None,
+    save: Save = lambda source, target, picture: save_image(target, picture),
 ) -> None:
-    """Load, stylise, save; the folder of ``target`` is created. ``timing`` gets (h, w) and the seconds of a
-    forward pass behind another one that warms up.
+    """Load, stylise, save; the folder of ``target`` is created.
+
+    timing: gets (h, w) and the seconds of a forward pass behind another one that warms up.  save: writes the
+    picture made of a file under its name.
 
     Raises: ImageError, TransformError, both naming the file.
     """
@@ -99,7 +103,7 @@ def stylize_file(
     except TransformError as error:
         raise TransformError(f"{os.fspath(source)}: {error}") from None
     create_folder(Path(target).parent)
-    save_image(target, styled)
+    save(Path(source), Path(target), styled)
 
 
 def check_extension(target: str | os.PathLike[str]) -> None:

@@ -1,0 +1,157 @@
+"""Records of how pictures were made: beside them, and in the text of a PNG.
+
+A PNG carries what shaped it as text; every format gets a file ``PICTURE.json`` beside it with the whole
+record, so that JPEG files stay byte-identical to the original's. Records hold no folders outside the one that
+the program ran in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from core.atomic import replaced_when_complete
+from core.checksums import file_digests
+from core.errors import ImageError
+from core.flags import flags_of
+from core.images import Image, save_image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from _typeshed import DataclassInstance
+
+FORMAT = 1
+KEYWORD = "neural_style"  # of the text in a PNG
+LARGEST = 16 << 20
+Record = dict[str, Any]
+
+
+def new_record(program: str, settings: DataclassInstance) -> Record:
+    """What every record begins with."""
+    return {
+        "format": FORMAT,
+        "program": program,
+        "version": package_version("neural-style-exact"),
+        "settings": without_folders(settings),
+    }
+
+
+def save_with_record(
+    path: str | os.PathLike[str], picture: Image, record: Record, not_shaping: Collection[str], **more: Any
+) -> None:
+    """Write a picture with its record, then the file beside it, which holds ``more`` as well.
+
+    not_shaping: entries and flags that the text of a PNG leaves out, so that the same run gives the same PNG,
+    byte for byte. Raises: ImageError.
+    """
+    text = {name: value for name, value in record.items() if name not in not_shaping}
+    text["settings"] = {name: value for name, value in record["settings"].items() if name not in not_shaping}
+    save_image(path, picture, {KEYWORD: json.dumps(text)})
+    _write_beside(Path(path), {**record, "sha256": file_digests(Path(path)).sha256, **more})
+
+
+def machine() -> dict[str, str]:
+    """Python and platform."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def without_folders(settings: DataclassInstance) -> Record:
+    """The flags, with paths as :func:`local_path` shows them."""
+    values = asdict(settings)
+    for name, item in flags_of(type(settings)).items():
+        if item.metadata["path"]:
+            value = values[name]
+            values[name] = (
+                local_path(value) if isinstance(value, str) else [local_path(path) for path in value]
+            )
+    return values
+
+
+def local_path(path: str) -> str:
+    """A path inside the working directory as it is from there, of any other the name alone."""
+    full = Path(path).absolute()
+    if not path or not full.is_relative_to(Path.cwd()):
+        return Path(path).name
+    return str(full.relative_to(Path.cwd()))
+
+
+def package_version(package: str) -> str:
+    """Of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from the source tree
+        return "not installed"
+
+
+def digest(path: str | Path) -> str:
+    """sha256 of a file, 'unknown' if it has gone meanwhile: that must not cost the picture."""
+    try:
+        return file_digests(path).sha256 if Path(path).is_file() else "unknown"
+    except OSError:
+        return "unknown"
+
+
+def hashed_file(shown: str, path: str | Path | None = None) -> dict[str, str]:
+    """An input's name as records show it, and its checksum. ``path``: where it is, if not there."""
+    return {"file": local_path(shown), "sha256": digest(path if path is not None else shown)}
+
+
+def pixels_digest(pixels: NDArray[np.uint8]) -> str:
+    """sha256 of (H, W, 3) bytes and their size. Of a PNG it is that of the decoded file."""
+    height, width = pixels.shape[:2]
+    return hashlib.sha256(f"{width}x{height}\n".encode() + pixels.tobytes()).hexdigest()
+
+
+def beside(picture: Path) -> Path:
+    """The file that holds the record of a picture."""
+    return picture.with_name(f"{picture.name}.json")
+
+
+def _write_beside(picture: Path, record: Record) -> None:
+    try:
+        with replaced_when_complete(beside(picture)) as file:
+            file.write(json.dumps(record, indent=1).encode() + b"\n")
+    except OSError as error:
+        raise ImageError(f"{beside(picture)}: cannot be written: {error.strerror or error}") from None
+
+
+def read_record(picture: Path) -> Record:
+    """The record of a picture: of the file beside it, or of its own text. Raises: ImageError."""
+    source = beside(picture)
+    try:
+        text = source.read_text() if source.exists() else _text_of(picture)
+        record = json.loads(text) if len(text) <= LARGEST else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f"{picture}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (json.JSONDecodeError, RecursionError):
+        raise ImageError(f"{source}: damaged record; it should be JSON") from None
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ImageError(f"{picture}: its record is damaged, or of a newer version of this program")
+    return record
+
+
+def _text_of(picture: Path) -> str:
+    try:
+        with PillowImage.open(picture) as opened:
+            text = getattr(opened, "text", {}).get(KEYWORD)
+    except FileNotFoundError:
+        raise ImageError(f"{picture}: no such file; check the path") from None
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(f"{picture}: no picture that can be read: {error}") from None
+    if text is None:
+        raise ImageError(f"{picture}: says nothing about its making, and there is no {beside(picture).name}")
+    return str(text)

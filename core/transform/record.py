@@ -1,0 +1,53 @@
+"""The record of a picture of ``fast_neural_style``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.images import Image, to_bytes
+from core.records import (
+    Record,
+    hashed_file,
+    machine,
+    new_record,
+    package_version,
+    pixels_digest,
+    save_with_record,
+)
+from core.transform.runners import Runner
+from core.transform.settings import TransformSettings
+
+PROGRAM = "fast_neural_style"
+PACKAGES = ("numpy", "pillow")
+NOT_SHAPING = (
+    *("output_image", "timing", "verbose", "jobs", "recursive", "sorted", "skip_existing", "threads"),
+    *("require_gpu", "input_video", "output_video", "fps", "temporal_alpha", "input_dir", "output_dir"),
+)
+
+
+class Recorder:
+    """Saves the pictures of one network with their records."""
+
+    def __init__(self, settings: TransformSettings, runner: Runner) -> None:
+        self._settings = settings
+        self._runtime = runner.description
+        self._model = hashed_file(settings.model)
+
+    def save(self, source: Path, target: Path, picture: Image) -> None:
+        """Write a picture with the record of the command that makes it alone. Raises: ImageError."""
+        alone = self._settings.replace(
+            input_image=str(source), output_image=str(target), input_dir="", output_dir=""
+        )
+        record: Record = {
+            **new_record(PROGRAM, alone),
+            "inputs": {"input_image": [hashed_file(str(source))], "model": [self._model]},
+            "runtime": self._runtime,
+            "environment": environment(),
+            "pixels_sha256": pixels_digest(to_bytes(picture)),
+        }
+        save_with_record(target, picture, record, NOT_SHAPING)
+
+
+def environment() -> dict[str, str]:
+    """What, beside flags and runtime, may change the bits."""
+    return {**machine(), **{name: package_version(name) for name in PACKAGES}}

@@ -1,0 +1,15 @@
+"""Make a picture of ``fast_neural_style`` again from its record."""
+
+from __future__ import annotations
+
+from core.images import load_image, to_bytes
+from core.records import Record, pixels_digest
+from core.transform.open_model import OpenedModel
+from core.transform.settings import TransformSettings
+from core.transform.stylize import Stylizer
+
+
+def is_reproduced(settings: TransformSettings, opened: OpenedModel, record: Record) -> bool:
+    """Whether every pixel is the recorded one. Raises: ImageError, TransformError."""
+    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    return pixels_digest(to_bytes(stylizer(load_image(settings.input_image)))) == str(record["pixels_sha256"])
