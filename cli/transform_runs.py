@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -43,9 +44,27 @@ def check_before(settings: TransformSettings) -> None:
 
 def stylize_picture(settings: TransformSettings, opened: OpenedModel) -> int:
     """-input_image to -output_image; returns the exit status."""
-    with warnings_as_notices(_notice):
+    with warnings_as_notices(_notice), _progress_of_tiles(opened):
         _work(settings, opened)(Path(settings.input_image), Path(settings.output_image))
     return 0
+
+
+@contextmanager
+def _progress_of_tiles(opened: OpenedModel) -> Iterator[None]:
+    """A bar for the tiles of one picture, where the network runs in tiles."""
+    from core.transform.tiles import TiledRunner
+
+    if not isinstance(opened.runner, TiledRunner):
+        yield
+        return
+    with tqdm(unit="tile", disable=not shows_progress(), file=sys.stderr, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        opened.runner.progress = progress
+        yield
 
 
 def stylize_folder(settings: TransformSettings, opened: OpenedModel) -> int:

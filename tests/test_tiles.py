@@ -112,6 +112,17 @@ def test_one_flag_makes_the_runner(tmp_path):
     assert runner.description.endswith("CPU, in tiles of 64 pixels")
 
 
+@pytest.mark.parametrize("normalisation", ["instance", "batch"])
+def test_progress_counts_every_tile(normalisation):
+    _, tiles = runners(network(replace(KINDS["zero"], normalisation=normalisation)), 64)
+    heard = []
+    tiles.progress = lambda done, total: heard.append((done, total))
+    tiles.run(pictures(1, 3, 150, 100))
+    total = heard[0][1]
+    assert heard == [(done, total) for done in range(1, total + 1)]
+    assert total == 6 if normalisation == "batch" else total > 6
+
+
 def test_moments_are_those_of_the_whole():
     values = np.random.default_rng(2).normal(1000, 3, (5, 60, 70)).astype(np.float32)
     moments = Moments()

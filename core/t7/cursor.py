@@ -148,7 +148,8 @@ class AsciiCursor(Cursor):
             return np.frombuffer(self.raw(count), dtype)
         start = self.offset
         try:
-            values = np.array(self._numbers(count, float if dtype.kind == "f" else int), dtype)
+            with np.errstate(over="ignore"):  # a float too large becomes infinite, as in C
+                values = np.array(self._numbers(count, float if dtype.kind == "f" else int), dtype)
         except OverflowError:
             raise DamagedError(start, f"a number too large for {dtype.name}") from None
         values.flags.writeable = False

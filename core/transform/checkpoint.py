@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,6 +20,7 @@ from core.transform.pixels import FORMATS
 
 WEIGHTS = "network."
 KEY = "neural_style.network"
+_KINDS = {"str": (str,), "int": (int,), "float": (float, int)}
 
 
 def save_checkpoint(
@@ -52,21 +54,30 @@ def load_checkpoint(path: Path) -> TransformNetwork:
     except FileNotFoundError:
         raise TransformError(f"{shown}: no such file; check the path") from None
     except (OSError, SafetensorError) as error:
-        raise TransformError(f"{shown}: damaged or no safetensors file: {error}") from None
+        raise TransformError(f"{shown}: damaged or no safetensors file: {_cause(error)}") from None
     if described is None:
         raise TransformError(f"{shown}: no checkpoint of a transform network; it does not say '{KEY}'")
     try:
         return _restored(path, json.loads(described), tensors)
     except (TransformError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        cause = " ".join(str(error).split())[:120]
-        raise TransformError(f"{shown}: damaged checkpoint: {cause}") from None
+        raise TransformError(f"{shown}: damaged checkpoint: {_cause(error)}") from None
 
 
-def _restored(path: Path, described: dict[str, object], tensors: dict[str, torch.Tensor]) -> TransformNetwork:
+def _cause(error: Exception) -> str:
+    return printable(" ".join(str(error).split())[:120])
+
+
+def _restored(path: Path, described: Any, tensors: dict[str, torch.Tensor]) -> TransformNetwork:
+    if not isinstance(described, dict):
+        raise ValueError("its description is no table")
     preprocessing = str(described.pop("preprocessing"))
     if preprocessing not in FORMATS:
         raise ValueError(f"unknown preprocessing '{preprocessing}'")
-    architecture = Architecture(**described)  # type: ignore[arg-type]
+    architecture = Architecture(**described)
+    for field in fields(architecture):
+        value = getattr(architecture, field.name)
+        if type(value) not in _KINDS[str(field.type)]:
+            raise ValueError(f"'{field.name}' is {value!r}")
     with torch.device("meta"):
         module = build(architecture)
     module.load_state_dict(tensors, assign=True)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from caffe_loader.errors import printable
 from core.errors import T7Error
 from core.t7 import TorchObject, Value
 from core.transform.layers import (
@@ -27,6 +28,7 @@ from core.transform.layers import (
 from core.transform.t7_fields import Fields, short_class
 
 Converters = dict[str, Callable[[Fields], nn.Module]]
+MOST_MODULES, DEEPEST = 2000, 32  # the original's networks have about 60 in 4 levels
 
 
 def to_modules(network: Value, instance_norm: str = "auto") -> list[nn.Module]:
@@ -37,6 +39,7 @@ def to_modules(network: Value, instance_norm: str = "auto") -> list[nn.Module]:
     """
     if not isinstance(network, TorchObject) or short_class(network) != "Sequential":
         raise T7Error("holds no network (nn.Sequential) where one is expected")
+    _walk(network)
     inert = instance_norm == "affine" or (instance_norm == "auto" and has_inert_norm(network))
     converters: Converters = {**CONVERTERS, "InstanceNormalization": partial(_instance_norm, inert)}
     return [_convert(item, converters) for item in Fields(network).modules()]
@@ -48,7 +51,8 @@ def _convert(item: TorchObject, converters: Converters) -> nn.Module:
         return _sequential(fields, converters)
     if fields.name not in converters:
         raise T7Error(
-            f"layer of class {item.class_name[:60]}: unknown; known are {', '.join(sorted(converters))}"
+            f"layer of class {printable(item.class_name[:60])}: unknown; "
+            f"known are {', '.join(sorted(converters))}"
         )
     return converters[fields.name](fields)
 
@@ -77,16 +81,28 @@ def has_inert_norm(network: Value) -> bool:
     )
 
 
-def _walk(item: Value) -> list[Fields]:
-    if not isinstance(item, TorchObject):
-        return []
-    fields = Fields(item)
-    return [fields, *(found for inner in fields.modules() for found in _walk(inner))]
+def _walk(network: Value) -> list[Fields]:
+    """Every module, as often as it is used. Raises T7Error where that has no end: one that holds itself."""
+    found: list[Fields] = []
+    waiting = [(network, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if not isinstance(item, TorchObject):
+            continue
+        found.append(Fields(item))
+        inner = found[-1].modules()
+        if depth == DEEPEST or len(found) + len(waiting) + len(inner) > MOST_MODULES:
+            raise T7Error(
+                f"holds more than {MOST_MODULES} layers, or more than {DEEPEST} inside one another; "
+                "the file is damaged or made to do harm"
+            )
+        waiting += [(module, depth + 1) for module in inner]
+    return found
 
 
 def _convolution(f: Fields) -> nn.Module:
-    kernel, inputs, outputs = _kernel(f), f.integer("nInputPlane"), f.integer("nOutputPlane")
-    padding = (f.integer("padH", "padding", default=0), f.integer("padW", "padding", default=0))
+    kernel, inputs, outputs = _kernel(f), *_planes(f)
+    padding = _pad(f)
     layer: nn.Conv2d = _empty(nn.Conv2d, f, inputs, outputs, kernel, _stride(f), padding)
     layer.weight = f.weights("weight", (outputs, inputs, *kernel))
     layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
@@ -94,11 +110,12 @@ def _convolution(f: Fields) -> nn.Module:
 
 
 def _full_convolution(f: Fields) -> nn.Module:
-    kernel, inputs, outputs = _kernel(f), f.integer("nInputPlane"), f.integer("nOutputPlane")
-    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
-    adjustment = (f.integer("adjH", default=0), f.integer("adjW", default=0))
+    kernel, inputs, outputs, stride = _kernel(f), *_planes(f), _stride(f)
+    adjustment = (f.integer("adjH", default=0, least=0), f.integer("adjW", default=0, least=0))
+    if adjustment[0] >= stride[0] or adjustment[1] >= stride[1]:
+        raise f.error(f"an adjustment of {max(adjustment)} to a stride of {min(stride)}")
     layer: nn.ConvTranspose2d = _empty(
-        nn.ConvTranspose2d, f, inputs, outputs, kernel, _stride(f), padding, adjustment
+        nn.ConvTranspose2d, f, inputs, outputs, kernel, stride, _pad(f), adjustment
     )
     layer.weight = f.weights("weight", (inputs, outputs, *kernel))
     layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
@@ -114,20 +131,30 @@ def _empty(kind: Any, f: Fields, *arguments: Any) -> Any:
         raise f.error(f"impossible sizes ({str(error).splitlines()[0]})") from None
 
 
+def _planes(f: Fields) -> tuple[int, int]:
+    return f.integer("nInputPlane", least=1), f.integer("nOutputPlane", least=1)
+
+
 def _kernel(f: Fields) -> tuple[int, int]:
-    return f.integer("kH"), f.integer("kW")
+    return f.integer("kH", least=1), f.integer("kW", least=1)
 
 
 def _stride(f: Fields) -> tuple[int, int]:
-    return f.integer("dH", default=1), f.integer("dW", default=1)
+    return f.integer("dH", default=1, least=1), f.integer("dW", default=1, least=1)
+
+
+def _pad(f: Fields) -> tuple[int, int]:
+    """Very old convolutions have one 'padding' for both."""
+    both = {"default": 0, "least": 0}
+    return f.integer("padH", "padding", **both), f.integer("padW", "padding", **both)
 
 
 def _batch_norm(f: Fields) -> nn.Module:
     mean = f.array("running_mean")
-    layer = nn.BatchNorm2d(len(mean), eps=f.number("eps", 1e-5))
+    layer = nn.BatchNorm2d(mean.size, eps=f.number("eps", 1e-5))
     layer.running_mean = torch.from_numpy(mean.reshape(-1).copy())
     layer.running_var = torch.from_numpy(_variance(f).reshape(-1).copy())
-    layer.weight, layer.bias = _affine(f, len(mean))
+    layer.weight, layer.bias = _affine(f, mean.size)
     return layer
 
 
@@ -136,7 +163,8 @@ def _variance(f: Fields) -> NDArray[np.float32]:
     if "running_var" in f:
         return f.array("running_var")
     inverse = f.array("running_std").astype(np.float64)
-    return (inverse**-2 - f.number("eps", 1e-5)).astype(np.float32)
+    with np.errstate(all="ignore"):
+        return (inverse**-2 - f.number("eps", 1e-5)).astype(np.float32)
 
 
 def _affine(f: Fields, channels: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -166,13 +194,11 @@ def _zero_padding(f: Fields) -> nn.Module:
 
 
 def _max_pool(f: Fields) -> nn.Module:
-    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
-    return nn.MaxPool2d(_kernel(f), _stride(f), padding, ceil_mode=_ceil_mode(f))
+    return nn.MaxPool2d(_kernel(f), _stride(f), _pad(f), ceil_mode=_ceil_mode(f))
 
 
 def _average_pool(f: Fields) -> nn.Module:
-    padding = (f.integer("padH", default=0), f.integer("padW", default=0))
-    return nn.AvgPool2d(_kernel(f), _stride(f), padding, ceil_mode=_ceil_mode(f))
+    return nn.AvgPool2d(_kernel(f), _stride(f), _pad(f), ceil_mode=_ceil_mode(f))
 
 
 def _ceil_mode(f: Fields) -> bool:
@@ -180,7 +206,10 @@ def _ceil_mode(f: Fields) -> bool:
 
 
 def _linear(f: Fields) -> nn.Module:
-    outputs, inputs = f.array("weight").shape[:2]
+    shape = f.array("weight").shape
+    if len(shape) != 2:
+        raise f.error(f"'weight' has shape {shape}")
+    outputs, inputs = shape
     layer = _empty(nn.Linear, f, inputs, outputs)
     layer.weight = f.weights("weight", (outputs, inputs))
     layer.bias = f.weights("bias", (outputs,)) if "bias" in f else None
@@ -194,7 +223,14 @@ def _relu(f: Fields) -> nn.Module:
 
 
 def _upsampling(f: Fields) -> nn.Module:
-    return nn.Upsample(scale_factor=float(f.integer("scale_factor")), mode="nearest")
+    return nn.Upsample(scale_factor=float(f.integer("scale_factor", least=1)), mode="nearest")
+
+
+def _dropout(f: Fields) -> nn.Module:
+    p = f.number("p", 0.5)
+    if not 0 <= p <= 1:
+        raise f.error(f"'p' is {p:g}")
+    return nn.Dropout(p)
 
 
 CONVERTERS: Converters = {
@@ -208,13 +244,13 @@ CONVERTERS: Converters = {
     "SpatialUpSamplingNearest": _upsampling,
     "SpatialMaxPooling": _max_pool,
     "SpatialAveragePooling": _average_pool,
-    "ShaveImage": lambda f: ShaveImage(f.integer("size")),
+    "ShaveImage": lambda f: ShaveImage(f.integer("size", least=0)),
     "MulConstant": lambda f: MulConstant(f.number("constant_scalar")),
     "TotalVariation": lambda f: TotalVariation(f.number("strength", 0)),
     "ReLU": _relu,
     "Tanh": lambda f: nn.Tanh(),
     "Identity": lambda f: nn.Identity(),
-    "Dropout": lambda f: nn.Dropout(f.number("p", 0.5)),
+    "Dropout": _dropout,
     "View": lambda f: nn.Flatten(),
     "Reshape": lambda f: nn.Flatten(),
     "Linear": _linear,

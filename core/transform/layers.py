@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -142,10 +143,13 @@ NAMES: dict[type[nn.Module], str] = {
 
 
 def named(modules: list[nn.Module]) -> nn.Sequential:
-    """A Sequential with the names of :data:`NAMES`, each counted from 1: conv1, norm1, relu1, conv2 ..."""
-    result, counts = nn.Sequential(), dict.fromkeys(NAMES.values(), 0)
+    """A Sequential with the names of :data:`NAMES`, each counted from 1: conv1, norm1, relu1, conv2 ...
+
+    Layers that no transform network has, such as a loss network's pooling, are named after their class.
+    """
+    result, counts = nn.Sequential(), Counter[str]()
     for module in modules:
-        name = NAMES[type(module)]
+        name = NAMES.get(type(module), type(module).__name__.lower())
         counts[name] += 1
         result.add_module(f"{name}{counts[name]}", module)
     return result

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from caffe_loader.errors import printable
+from caffe_loader.errors import printable, quoted
 from core.checksums import file_digests
 from core.errors import NeuralStyleError, TransformError
 from core.t7 import Table, TorchObject, Value, load_t7
+from core.transform.channels import output_channels
 from core.transform.from_t7 import has_inert_norm, to_modules
 from core.transform.geometry import Geometry, geometry
 from core.transform.layers import NAMES, FrozenInstanceNorm2d, MulConstant, named
@@ -80,6 +80,7 @@ def load_network(path: str | os.PathLike[str], instance_norm: str = "auto") -> T
     network = loaders[file.suffix.lower()](file, instance_norm)
     network.module.eval().requires_grad_(False)
     try:
+        output_channels(network.module)
         _ = network.geometry
     except TransformError as error:
         raise TransformError(f"{printable(str(file))}: {error}") from None
@@ -102,7 +103,7 @@ def _from_t7(path: Path, instance_norm: str) -> TransformNetwork:
         raise type(error)(f"{printable(str(path))}: {error}") from None
     preprocessing = options.get("preprocessing", "vgg")
     if preprocessing not in PREPROCESSINGS:
-        raise TransformError(f"{printable(str(path))}: unknown preprocessing '{preprocessing}'")
+        raise TransformError(f"{printable(str(path))}: unknown preprocessing {quoted(str(preprocessing))}")
     network = TransformNetwork(module, preprocessing, path, options)
     return replace(network, notices=tuple(_notices(model, network, instance_norm)))
 
@@ -118,21 +119,23 @@ def split_checkpoint(content: Value) -> tuple[TorchObject, dict[str, Any]]:
             "holds no network: neither a checkpoint of train.lua (a table with 'model') nor an nn.Sequential"
         )
     options = content.get("opt") if isinstance(content, Table) else None
-    return model, plain(options) if isinstance(options, Table) else {}
+    named_options = options.names() if isinstance(options, Table) else {}
+    return model, {name: plain(value) for name, value in named_options.items()}
 
 
 def plain(value: Value) -> Any:
-    """Options and histories as Python values: names, numbers, lists, dicts."""
+    """An option as a Python value: a text, a number, or a list of them; None for anything else."""
+    if isinstance(value, Table):
+        return [_plain_item(item) for item in value.sequence()]
+    return _plain_item(value)
+
+
+def _plain_item(value: Value) -> str | float | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, Table):
-        items = value.sequence()
-        if items or not value.entries:
-            return [plain(item) for item in items]
-        return {name: plain(item) for name, item in value.names().items()}
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return None if isinstance(value, np.ndarray | TorchObject) else value
+    return value if isinstance(value, float | bool) else None
 
 
 def _check_is_transform_net(modules: list[nn.Module]) -> None:
@@ -143,7 +146,7 @@ def _check_is_transform_net(modules: list[nn.Module]) -> None:
         raise TransformError(
             "is no transform network: it does not turn three channels into three (a loss network, VGG-16?)"
         )
-    foreign = [type(layer).__name__ for layer in modules if type(layer) not in NAMES]
+    foreign = [type(layer).__name__ for layer in inner if type(layer) not in NAMES]
     if foreign:
         raise TransformError(f"is no transform network: it has a layer {foreign[0]}")
 
@@ -179,9 +182,11 @@ def _from_pth(path: Path, instance_norm: str) -> TransformNetwork:
         raise TransformError(f"{printable(str(path))}: no such file; check the path") from None
     except Exception as error:  # torch.load raises whatever the damaged part was given to
         first = (str(error).splitlines() or [type(error).__name__])[0]
+        if first.startswith("Weights only"):  # goes on to explain how to load it all the same
+            first = "it holds objects besides weights, which can run any code"
         raise TransformError(
-            f"{printable(str(path))}: not a file of weights that PyTorch reads safely ({first[:100]}); "
-            "save the state_dict of the model with torch.save"
+            f"{printable(str(path))}: not a file of weights that PyTorch reads safely "
+            f"({printable(first[:100])}); save the state_dict of the model with torch.save"
         ) from None
     try:
         return TransformNetwork(from_state_dict(content), "0-255", path)

@@ -204,6 +204,8 @@ def _(layer: nn.Module, graph: Graph, x: str) -> str:
 
 @write.register
 def _(layer: ShaveImage, graph: Graph, x: str) -> str:
+    if not layer.size:
+        return x  # Slice would take the end -0 for the beginning
     bounds = (np.full(2, layer.size), np.full(2, -layer.size), np.array([2, 3]))
     names = [graph.constant(bound.astype(np.int64), "bounds") for bound in bounds]
     return graph.node("Slice", [x, *names])

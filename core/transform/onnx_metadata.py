@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from caffe_loader.errors import printable, quoted
 from core.errors import TransformError
 from core.transform.pixels import FORMATS
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 PREFIX = "neural_style."
+LARGEST = 1 << 24  # as -image_size
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,25 @@ def read_metadata(model: ModelProto) -> ModelMetadata | None:
     try:
         values = {field.name: _parsed(str(field.type), found[field.name]) for field in fields(ModelMetadata)}
     except (KeyError, ValueError) as error:
-        raise TransformError(f"metadata_props: {PREFIX}* are incomplete or damaged ({error})") from None
+        cause = printable(str(error)[:100])
+        raise TransformError(f"metadata_props: {PREFIX}* are incomplete or damaged ({cause})") from None
     metadata = ModelMetadata(**values)
+    _check(metadata)
+    return metadata
+
+
+def _check(metadata: ModelMetadata) -> None:
     for name in (metadata.preprocessing, metadata.output_pixels):
         if name not in FORMATS:
             raise TransformError(
-                f"metadata_props: unknown pixel format '{name}'; known: {', '.join(FORMATS)}"
+                f"metadata_props: unknown pixel format {quoted(name)}; known: {', '.join(FORMATS)}"
             )
-    return metadata
+    if metadata.channel_order not in ("rgb", "bgr"):
+        raise TransformError(f"metadata_props: {PREFIX}channel_order is {quoted(metadata.channel_order)}")
+    for key in ("size_multiple", "smallest_size", "enlargement"):
+        value = getattr(metadata, key)
+        if not 0 < value < LARGEST:
+            raise TransformError(f"metadata_props: {PREFIX}{key} is {value}")
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from caffe_loader.errors import printable
 from core.cores import available_cores
 from core.errors import DeviceError, TransformError
 
@@ -130,4 +131,4 @@ def _checked(settings: SessionSettings, used: str) -> tuple[str, ...]:
 def first_line(error: Exception) -> str:
     """The first line of a message, cut to one line of a terminal or two."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return printable(lines[0][:200])

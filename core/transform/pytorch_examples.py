@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from caffe_loader.errors import quoted
 from core.errors import TransformError
 from core.transform.layers import ResidualBlock, named
 
@@ -31,7 +32,7 @@ def from_state_dict(content: Any) -> nn.Sequential:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise TransformError("holds no state_dict (a table of tensors); save it with model.state_dict()")
     weights = {
-        str(name).removeprefix("module."): value.detach().to(torch.float32)
+        str(name).removeprefix("module."): _whole(str(name), value)
         for name, value in content.items()
         if not str(name).endswith(_DEPRECATED)
     }
@@ -49,7 +50,17 @@ def from_state_dict(content: Any) -> nn.Sequential:
 
 
 def _is_block(name: str) -> bool:
-    return name.startswith("res") and name[3 : name.find(".")].isdecimal()
+    number, dot, _ = name.removeprefix("res").partition(".")
+    return name.startswith("res") and bool(dot) and number.isdecimal()
+
+
+def _whole(name: str, tensor: Tensor) -> Tensor:
+    """As float32. A few bytes that stand for a large tensor (strides of 0) are refused, and other layouts."""
+    if tensor.layout != torch.strided or tensor.device.type != "cpu" or not tensor.is_floating_point():
+        raise TransformError(f"{quoted(name)} is no ordinary tensor of floating point numbers")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise TransformError(f"{quoted(name)} is larger than its bytes in the file")
+    return tensor.detach().to(torch.float32)
 
 
 class _Weights:
@@ -58,7 +69,7 @@ class _Weights:
 
     def take(self, name: str, dimensions: int) -> nn.Parameter:
         tensor = self._left.pop(name, None)
-        if tensor is None or tensor.ndim != dimensions:
+        if tensor is None or tensor.ndim != dimensions or not tensor.numel():
             raise TransformError(
                 f"'{name}' is missing or has the wrong shape; known are the networks of "
                 "pytorch/examples/fast_neural_style"
@@ -68,7 +79,7 @@ class _Weights:
     def check_all_used(self) -> None:
         if self._left:
             raise TransformError(
-                f"unknown weights '{next(iter(self._left))}'; known are the networks of "
+                f"unknown weights {quoted(next(iter(self._left)))}; known are the networks of "
                 "pytorch/examples/fast_neural_style"
             )
 

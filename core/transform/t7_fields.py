@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from caffe_loader.errors import printable
 from core.errors import T7Error
 from core.t7 import Table, TorchObject
 
@@ -37,11 +39,14 @@ class Fields:
             raise self.error(f"the number '{name}' is missing")
         return float(value)
 
-    def integer(self, *names: str, default: float | None = None) -> int:
-        """A number cut to its integer part (kept: as when passed to C), under the first known name."""
+    def integer(self, *names: str, default: float | None = None, least: int = -1_000_000) -> int:
+        """A number cut to its integer part (kept: as when passed to C), under the first known name.
+
+        Raises T7Error where it is below ``least``.
+        """
         found = next((name for name in names if name in self), names[0])
         value = self.number(found, default)
-        if not abs(value) < 1e6:
+        if not abs(value) < 1e6 or int(value) < least:
             raise self.error(f"'{found}' is {value:g}")
         return int(value)
 
@@ -50,12 +55,13 @@ class Fields:
         value = self._values.get(name)
         if not isinstance(value, np.ndarray) or not value.size:
             raise self.error(f"the tensor '{name}' is missing or empty")
-        return np.ascontiguousarray(value, np.float32)
+        with np.errstate(all="ignore"):  # a double too large becomes infinite, as in Torch
+            return np.ascontiguousarray(value, np.float32)
 
     def weights(self, name: str, shape: Sequence[int]) -> nn.Parameter:
         """A tensor of ``shape``; old files store it with fewer dimensions."""
         array = self.array(name)
-        if array.size != int(np.prod(shape)):
+        if array.size != math.prod(shape):
             raise self.error(f"'{name}' has shape {array.shape}, not {tuple(shape)}")
         return nn.Parameter(torch.from_numpy(array.reshape(shape).copy()), requires_grad=False)
 
@@ -74,4 +80,7 @@ class Fields:
 
     def error(self, cause: str) -> T7Error:
         """An error about this layer."""
-        return T7Error(f"layer {self.name}: {cause}; the file is damaged or from an unknown version of nn")
+        return T7Error(
+            f"layer {printable(self.name[:60])}: {cause}; "
+            "the file is damaged or from an unknown version of nn"
+        )

@@ -8,8 +8,9 @@ with the number of norms; memory stays that of one tile, the picture and the res
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,10 @@ Statistics = dict[str, NDArray[np.float32]]
 
 
 class TiledRunner:
-    """A network of ONNX Runtime, run in tiles of about ``tile`` x ``tile`` pixels of the result."""
+    """A network of ONNX Runtime, run in tiles of about ``tile`` x ``tile`` pixels of the result.
+
+    progress: called with the tiles done and all tiles of a picture, those that gather statistics included.
+    """
 
     def __init__(
         self, model: ModelProto, network_format: NetworkFormat, settings: SessionSettings, tile: int
@@ -51,7 +55,9 @@ class TiledRunner:
         self._settings = settings
         self._tile = tile
         self._step = max(network_format.multiple, 1)
+        self._done = self._total = 0
         self._sessions: OrderedDict[Any, Any] = OrderedDict()
+        self.progress: Callable[[int, int], object] = lambda done, total: None
         opened = open_session(model.SerializeToString(), settings)
         name = SHORT.get(opened.provider, opened.provider)
         self.description = f"ONNX Runtime {opened.version}, {name}, in tiles of {tile} pixels"
@@ -62,6 +68,7 @@ class TiledRunner:
 
     def _picture(self, picture: Batch) -> Batch:
         sizes = self._sizes(picture)
+        self._done, self._total = 0, self._count(sizes)
         statistics: Statistics = {}
         for norm in self._graph.norms:
             statistics |= self._measured(norm, picture, sizes, statistics)
@@ -69,6 +76,14 @@ class TiledRunner:
         for rows, columns, values in self._tiles(self._graph.result, picture, sizes, statistics):
             result[:, :, slice(*rows), slice(*columns)] = values
         return result
+
+    def _count(self, sizes: Sizes) -> int:
+        """Tiles of all norms and of the result."""
+        targets = [*(norm.input[0] for norm in self._graph.norms), self._graph.result]
+        return sum(
+            math.prod(len(self._windows(axis[target], axis[self._graph.result])) for axis in sizes)
+            for target in targets
+        )
 
     def _sizes(self, picture: Batch) -> Sizes:
         rows, columns = (
@@ -105,6 +120,8 @@ class TiledRunner:
                 part = picture[:, :, slice(*part_down), slice(*part_across)]
                 session = self._session(target, (pieces_down, pieces_across), tuple(statistics))
                 yield rows, columns, _run(session, self._graph.source, part, statistics)
+                self._done += 1
+                self.progress(self._done, self._total)
                 return_freed_memory()  # tiles of many kinds would fill the heap with holes
 
     def _windows(self, size: int, result_size: int) -> list[Window]:
