@@ -117,3 +117,27 @@ def test_deep_nesting_and_cycles_do_not_exhaust_the_stack(folder, tmp_path):
     table = load_t7(tmp_path / "cycle.t7").value
     assert table.get(1) is table
     assert not isinstance(table, Function)
+
+
+def test_depth_is_counted_through_back_references(tmp_path):
+    def word(number):
+        return number.to_bytes(4, "little")
+
+    def table(index, *values):
+        keys = range(1, len(values) + 1)
+        entries = (
+            word(1) + np.float64(key).tobytes() + value for key, value in zip(keys, values, strict=True)
+        )
+        return word(3) + word(index) + word(len(values)) + b"".join(entries)
+
+    def chain(first, innermost):
+        """A hundred tables inside one another, ``first`` being the outermost one's index."""
+        for index in reversed(range(first, first + 100)):
+            innermost = table(index, innermost)
+        return innermost
+
+    back_to_first = word(3) + word(1000)
+    (tmp_path / "flat.t7").write_bytes(table(1, chain(1000, word(0)), back_to_first, back_to_first))
+    assert isinstance(outcome(tmp_path / "flat.t7"), Table)
+    (tmp_path / "deep.t7").write_bytes(table(1, chain(1000, word(0)), chain(2000, back_to_first)))
+    assert "nested more than 120 deep" in outcome(tmp_path / "deep.t7")

@@ -31,7 +31,7 @@ _ARRAY_CLASS = re.compile(
     r"torch\.(?:(?:Cuda)?(Byte|Char|Short|Int|Long|Float|Double|Half)|Cuda())(Tensor|Storage)"
 )
 _VERSION = re.compile(rb"V (\d{1,9})")
-DEEPEST = 120  # nested objects; a model has about twenty
+DEEPEST = 120  # nested objects, those behind back references too; a model has about twenty
 DIMENSIONS = 16
 LONGEST_CLASS_NAME = 256
 
@@ -45,9 +45,11 @@ class Reader:
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        self._known: dict[int, Value] = {}
-        self._unfinished: set[int] = set()
+        self._known: dict[int | None, Value] = {}
+        self._unfinished: set[int | None] = set()
+        self._heights: dict[int | None, int] = {}  # of finished objects: levels of nesting, itself included
         self._depth = 0
+        self._highest = 0  # of what was read so far inside the present object
 
     def value(self) -> Value:
         """The next object with all it refers to. Raises DamagedError."""
@@ -65,38 +67,41 @@ class Reader:
 
     def _nested(self, tag: int) -> Value:
         cursor = self._cursor
-        if self._depth == DEEPEST:
+        if tag not in (TABLE, TORCH, OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION):
+            raise cursor.damaged(f"unknown type tag {tag}")
+        index = None if tag == OLDEST_FUNCTION else cursor.integer()  # the only one without an index
+        if index in self._unfinished:
+            raise cursor.damaged("a tensor that refers to itself")
+        known = index is not None and index in self._known
+        height = self._heights.get(index, 0) if known else 1  # 0: this is inside it, a cycle
+        if self._depth + height > DEEPEST:
             raise cursor.damaged(f"objects nested more than {DEEPEST} deep")
+        value = self._known[index] if known else self._new(tag, index)
+        self._highest = max(self._highest, self._heights.get(index, 0))
+        return value
+
+    def _new(self, tag: int, index: int | None) -> Value:
+        outside, self._highest = self._highest, 0
         self._depth += 1
-        try:
-            if tag == OLDEST_FUNCTION:  # the only one without an index
-                return self._function()
-            if tag not in (TABLE, TORCH, OLD_FUNCTION, FUNCTION):
-                raise cursor.damaged(f"unknown type tag {tag}")
-            index = cursor.integer()
-            if index in self._unfinished:
-                raise cursor.damaged("a tensor that refers to itself")
-            if index in self._known:
-                return self._known[index]
-            return self._new(tag, index)
-        finally:
-            self._depth -= 1
-
-    def _new(self, tag: int, index: int) -> Value:
         if tag == TABLE:
-            return self._table(index)
-        if tag == TORCH:
-            return self._torch_object(index)
-        self._known[index] = self._function()
-        return self._known[index]
+            value: Value = self._table(index)
+        elif tag == TORCH:
+            value = self._torch_object(index)
+        else:
+            value = self._function(index)
+        self._depth -= 1
+        self._heights[index] = self._highest + 1
+        self._highest = outside
+        return value
 
-    def _function(self) -> Function:
-        """Bytecode and upvalues are passed over."""
+    def _function(self, index: int | None) -> Function:
+        """Bytecode and upvalues are passed over; the function may be its own upvalue."""
+        function = self._known[index] = Function()
         self._cursor.raw(self._cursor.integer())
         self.value()
-        return Function()
+        return function
 
-    def _table(self, index: int) -> Table:
+    def _table(self, index: int | None) -> Table:
         table = Table()
         self._known[index] = table  # before its contents, which may refer to it
         count = self._cursor.integer()
@@ -108,7 +113,7 @@ class Reader:
             table.entries.append((key, self.value()))
         return table
 
-    def _torch_object(self, index: int) -> Value:
+    def _torch_object(self, index: int | None) -> Value:
         name, version = self._class()
         match = _ARRAY_CLASS.fullmatch(name)
         if match is None:
@@ -129,7 +134,7 @@ class Reader:
             raise self._cursor.damaged("no class name where there should be one")
         return name.decode("ascii"), int(match[1]) if match else 0
 
-    def _instance(self, index: int, name: str, version: int) -> TorchObject:
+    def _instance(self, index: int | None, name: str, version: int) -> TorchObject:
         instance = TorchObject(name, version)
         self._known[index] = instance
         if name in ("tds.Vec", "tds.Hash"):
