@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.settings_text import read_yaml
 
 if TYPE_CHECKING:
+    from core.checkpoint import Checkpoint
     from core.devices import Placement
 
 GRAMMAR = Grammar(
@@ -23,9 +24,10 @@ GRAMMAR = Grammar(
         "save_config": "Write the flags of this run to a YAML file",
         "trace_file": "Write the losses of every evaluation to a CSV file",
         "plot_losses": "Draw the losses into a PNG file",
+        "resume": "Go on from the checkpoint of -checkpoint_iter, if there is one (takes no value)",
         "dry_run": "Print sizes and memory, compute nothing (takes no value)",
     },
-    switches=("dry_run",),
+    switches=("dry_run", "resume"),
 )
 
 
@@ -78,7 +80,23 @@ def _start(settings: Settings, line: CommandLine) -> int:
         print_log("\n".join(planned.lines()) + "\n")
         return 0
     planned.check()
-    return run(settings, placement, line.others.get("trace_file", ""), line.others.get("plot_losses", ""))
+    resumed = checkpoint_of(settings, placement) if "resume" in line.others else None
+    trace_file, plot_file = line.others.get("trace_file", ""), line.others.get("plot_losses", "")
+    return run(settings, placement, trace_file, plot_file, resumed)
+
+
+def checkpoint_of(settings: Settings, placement: Placement) -> Checkpoint | None:
+    """The state to go on from, if there is one. Raises: CheckpointError: of another run, or damaged."""
+    from core.checkpoint import checkpoint_file, load_checkpoint
+    from core.provenance import run_identity
+
+    path = checkpoint_file(settings.output_image)
+    if not path.exists():
+        notice(f"-resume: there is no {path}; the run starts from the beginning")
+        return None
+    checkpoint = load_checkpoint(path, run_identity(settings, placement))
+    notice(f"-resume: going on behind evaluation {checkpoint.due.number}")
+    return checkpoint
 
 
 def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:

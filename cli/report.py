@@ -12,6 +12,7 @@ from functools import singledispatch
 
 from core.events import (
     CapturingStyle,
+    CheckpointDue,
     Evaluation,
     ModelLoaded,
     NetworkBuilt,
@@ -67,6 +68,11 @@ def _(event: Evaluation, settings: Settings) -> Iterator[str]:
         yield f"  Total loss: {fixed_point(event.total)}"
     if event.number == 1 and settings.optimizer == "lbfgs":
         yield "<optim.lbfgs> \tcreating recyclable direction/step/history buffers"
+
+
+@log_lines.register
+def _(event: CheckpointDue, settings: Settings) -> Iterator[str]:
+    yield from ()
 
 
 @log_lines.register

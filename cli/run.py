@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,9 +16,10 @@ from cli.loss_plot import plot_losses
 from cli.report import is_due, log_lines
 from cli.run_files import Trace
 from cli.terminal import notice, print_log, shows_progress, warnings_as_notices
+from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement
-from core.errors import DivergenceError
-from core.events import Evaluation, Event
+from core.errors import CheckpointError, DivergenceError
+from core.events import CheckpointDue, Evaluation, Event
 from core.images import save_image
 from core.provenance import Provenance
 from core.settings import Settings
@@ -38,21 +39,32 @@ class Interrupted(BaseException):
         self.status = 128 + number
 
 
-def run(settings: Settings, placement: Placement, trace_file: str = "", plot_file: str = "") -> int:
+def run(
+    settings: Settings,
+    placement: Placement,
+    trace_file: str = "",
+    plot_file: str = "",
+    resumed: Checkpoint | None = None,
+    observe: Callable[[Event], None] = lambda event: None,
+) -> int:
     """Stylise, print and save as the original does; returns the exit status.
+
+    resumed: the checkpoint to go on from.  observe: is told every event, last.
 
     Raises: NeuralStyleError or CaffemodelError. On a loss that is no longer finite, and when interrupted,
     the last good picture is saved first.
     """
-    session = Session(settings, trace_file, plot_file, provenance=Provenance(settings, placement))
+    provenance = Provenance(settings, placement, resumed)
+    session = Session(settings, trace_file, plot_file, provenance=provenance, resumed=resumed)
     try:
         with _signals_raise(), warnings_as_notices(_notice_above_bar):
-            session.follow(stylize(settings, placement))
+            session.follow(stylize(settings, placement, resumed.due if resumed else None), observe)
     except Interrupted as interruption:
         session.keep_last(f"interrupted ({interruption})")
         return interruption.status
     finally:
         session.close()
+    checkpoint_file(settings.output_image).unlink(missing_ok=True)
     return 0
 
 
@@ -66,21 +78,23 @@ class Session:
         plot_file: str = "",
         progress: bool = True,
         provenance: Provenance | None = None,
+        resumed: Checkpoint | None = None,
     ) -> None:
         self._settings = settings
         self._provenance = provenance
-        self._trace = Trace(trace_file) if trace_file else None
+        self._trace = Trace(trace_file, len(settings.content_layers), resumed) if trace_file else None
         self._plot_file = plot_file
         self._last: Evaluation | None = None
-        self._losses: list[tuple[float, ...]] = []
+        self._losses = [tuple(row) for row in resumed.losses.tolist()] if resumed else []
         self._bar = tqdm(
             total=math.ceil(settings.num_iterations),
+            initial=len(self._losses),
             unit="it",
             disable=not (progress and shows_progress()),
             leave=False,
         )
 
-    def follow(self, events: Iterable[Event]) -> None:
+    def follow(self, events: Iterable[Event], observe: Callable[[Event], None] = lambda event: None) -> None:
         """Consume all events; prints before it saves, as the original does."""
         for event in events:
             if isinstance(event, Evaluation):
@@ -89,6 +103,9 @@ class Session:
             self._print(log_lines(event, self._settings))
             if isinstance(event, Evaluation):
                 self._save_if_due(event)
+            elif isinstance(event, CheckpointDue):
+                self._keep_state(event)
+            observe(event)
         if self._last is None or self._last.number != self._settings.num_iterations:
             _notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
 
@@ -141,6 +158,14 @@ class Session:
             self._save(settings.output_image, evaluation)
         elif is_due(number, settings.save_iter):
             self._save(numbered(settings.output_image, number), evaluation)
+
+    def _keep_state(self, due: CheckpointDue) -> None:
+        """Hours of work are not thrown away because the disk is full."""
+        if self._provenance:
+            try:
+                self._provenance.save_checkpoint(due)
+            except CheckpointError as error:
+                _notice_above_bar(f"no checkpoint of evaluation {due.number}: {error}; the run goes on")
 
     def _save(self, path: str, evaluation: Evaluation) -> None:
         picture = output_image(self._settings, evaluation)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cli.report import seventeen_digits
 from core.atomic import replaced_when_complete
+from core.checkpoint import Checkpoint
 from core.errors import SettingsError
 from core.events import Evaluation
 from core.settings_text import to_yaml
@@ -58,36 +59,40 @@ class Trace:
     """Losses of every evaluation, one row as soon as it is known, so that a run can be watched.
 
     The columns of the goldens' losses.csv under a header, and the seconds since the start.
+    resumed: the checkpoint that the run goes on from; its rows come first.
     Raises: SettingsError where the file cannot be written.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._started = time.perf_counter()
+    def __init__(self, path: str, content_layers: int, resumed: Checkpoint | None = None) -> None:
+        self._path, self._content_layers = path, content_layers
+        earlier = resumed.seconds.tolist() if resumed else []
+        self._started = time.perf_counter() - (earlier[-1] if earlier else 0)
         try:
             self._file = Path(path).open("wb", buffering=0)  # noqa: SIM115  (closed by close)
         except OSError as error:
             raise _unwritable("trace_file", path, error) from None
+        for number, seconds in enumerate(earlier, 1):
+            self._write(number, resumed.losses[number - 1].tolist() if resumed else [], seconds)
 
     def add(self, evaluation: Evaluation) -> None:
         """Append one row; the first is preceded by the header."""
         losses = (*evaluation.content_losses, *evaluation.style_losses, evaluation.total)
-        seconds = time.perf_counter() - self._started
-        row = f"{evaluation.number},{','.join(map(seventeen_digits, losses))},{seconds:.3f}\n"
-        if evaluation.number == 1:
-            row = ",".join(loss_names(evaluation, "evaluation", "total", "seconds")) + "\n" + row
+        self._write(evaluation.number, losses, time.perf_counter() - self._started)
+
+    def _write(self, number: int, losses: Sequence[float], seconds: float) -> None:
+        row = f"{number},{','.join(map(seventeen_digits, losses))},{seconds:.3f}\n"
+        if number == 1:
+            row = ",".join(self._header(len(losses))) + "\n" + row
         try:
             self._file.write(row.encode())
         except OSError as error:
             raise _unwritable("trace_file", self._path, error) from None
 
+    def _header(self, losses: int) -> list[str]:
+        content = [f"content_{i}" for i in range(1, self._content_layers + 1)]
+        style = [f"style_{i}" for i in range(1, losses - self._content_layers)]
+        return ["evaluation", *content, *style, "total", "seconds"]
+
     def close(self) -> None:
         """Close the file; what was written stays, also after an interruption."""
         self._file.close()
-
-
-def loss_names(evaluation: Evaluation, first: str, *last: str) -> list[str]:
-    """Column names: content_1 ..., style_1 ... between ``first`` and ``last``."""
-    content = [f"content_{i}" for i in range(1, len(evaluation.content_losses) + 1)]
-    style = [f"style_{i}" for i in range(1, len(evaluation.style_losses) + 1)]
-    return [first, *content, *style, *last]

@@ -11,19 +11,27 @@ from typing import IO
 
 
 @contextmanager
-def replaced_when_complete(target: Path) -> Iterator[IO[bytes]]:
-    """A new file beside ``target`` that takes its name once the block has ended well, or is removed.
+def path_when_complete(target: Path) -> Iterator[Path]:
+    """The name of an empty file beside ``target`` that takes its name once the block has ended well.
 
-    It gets the permissions of any new file. Raises: OSError.
+    Otherwise it is removed. It gets the permissions of any new file. Raises: OSError.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(descriptor)
+    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
+        yield temporary
         mask = os.umask(0)
         os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(target)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def replaced_when_complete(target: Path) -> Iterator[IO[bytes]]:
+    """As :func:`path_when_complete`, the file being open for writing."""
+    with path_when_complete(target) as temporary, temporary.open("wb") as file:
+        yield file

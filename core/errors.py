@@ -8,6 +8,7 @@
     |-- T7Error             a Torch7 file that is damaged, foreign or of an unknown kind
     |-- TransformError      a transform network that cannot be read, converted or run on this picture
     |-- VideoError          a film or camera that cannot be read or written
+    |-- CheckpointError     the saved state of a run that is damaged, or of another run
     |-- DeviceError         a device or a splitting of the network over devices
     `-- DivergenceError     a loss that became NaN or infinite
 
@@ -45,6 +46,10 @@ class TransformError(NeuralStyleError):
 
 class VideoError(NeuralStyleError):
     """A film, an image sequence or a camera cannot be read or written."""
+
+
+class CheckpointError(NeuralStyleError):
+    """The saved state of a run is damaged, belongs to another run, or cannot be written."""
 
 
 class DeviceError(NeuralStyleError):

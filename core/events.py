@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.network import LossNetwork
+from core.optimizers import SolverState
+from core.torch_random import RandomState
 
 
 @dataclass(frozen=True)
@@ -67,4 +69,25 @@ class OptimizationFinished:
     reached_maximum: bool
 
 
-Event = ModelLoaded | NetworkBuilt | CapturingStyle | OptimizationStarted | Evaluation | OptimizationFinished
+@dataclass(frozen=True)
+class CheckpointDue:
+    """All that the rest of the run depends on, after evaluation ``number`` (and before the next step).
+
+    random_start, random: the generator at the start of the run (active dropout shapes the targets) and now.
+    """
+
+    number: int
+    solver: SolverState
+    random_start: RandomState
+    random: RandomState
+
+
+Event = (
+    ModelLoaded
+    | NetworkBuilt
+    | CapturingStyle
+    | OptimizationStarted
+    | Evaluation
+    | CheckpointDue
+    | OptimizationFinished
+)

@@ -197,11 +197,12 @@ def _unfolded_at_once(layers: list[_Traced], threads: int) -> Iterable[int]:
 
 def _optimizer(settings: Settings, elements: int) -> int:
     """The history grows with the iterations, up to its limit; some copies of the picture surround it."""
+    copies = 2 if 0 < settings.checkpoint_iter <= settings.num_iterations else 1  # while it is written
     if settings.optimizer == "adam":
-        return 8 * elements * FLOAT
+        return (4 + 4 * copies) * elements * FLOAT
     corrections = settings.lbfgs_num_correction if settings.lbfgs_num_correction > 0 else 100
     pairs = max(0, min(corrections, settings.num_iterations - 1))
-    return int(2 * pairs + 8) * elements * FLOAT
+    return copies * int(2 * pairs + 8) * elements * FLOAT
 
 
 def _mebibytes(size: int) -> str:

@@ -1,16 +1,21 @@
-"""Torch7's L-BFGS and Adam as generators: one item per evaluation of the objective, before the next step.
+"""Torch7's L-BFGS and Adam, to iterate over: one item per evaluation of the objective, before the next step.
 
 Vectors are float32, scalars float64, each rounded to float32 when it meets a vector. ``x`` is changed in
 place between items. Both take N evaluations for N iterations and never evaluate after the last step, so the
-picture of the N-th item is what the original saves.
+picture of the N-th item is what the original saves. Between two items :meth:`state` is all that the rest of
+the run depends on; an optimiser made from it goes on with the next step, bit for bit.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.arithmetic import Arithmetic, Array
 
@@ -25,6 +30,14 @@ class Step(NamedTuple):
 Objective = Callable[[Array], tuple[Any, Array]]
 
 
+@dataclass(frozen=True)
+class SolverState:
+    """An optimiser between two items: float32 arrays of the shape of ``x`` (itself included), and scalars."""
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    scalars: Mapping[str, float]
+
+
 class CurvaturePair(NamedTuple):
     """One entry of the L-BFGS history: s = step, y = change of the gradient, rho = 1 / (y . s)."""
 
@@ -33,40 +46,86 @@ class CurvaturePair(NamedTuple):
     rho: float
 
 
-def lbfgs(
-    evaluate: Objective, x: Array, arithmetic: Arithmetic, iterations: float, corrections: int = 100
-) -> Iterator[Step]:
+class Lbfgs:
     """Limited-memory BFGS with a fixed step of 1 and no line search.
 
     Matches optim.lbfgs (optim a5ceed7) with tolFun = tolX = -1, as neural_style.lua calls it: the value of
     the objective is never used, so a step may overshoot. One evaluation is made even for 0 iterations.
+
+    state: of an optimiser of the same kind; its ``x`` replaces what is in ``x``. Raises: KeyError where
+    something is missing in it.
     """
-    losses, g = evaluate(x)
-    yield Step(losses, g)
-    history: deque[CurvaturePair] = deque(maxlen=corrections)
-    initial_scale, iteration, t = 1.0, 0, 1.0
-    d = g_previous = None
-    while iteration < iterations:
-        iteration += 1
-        if d is None:
-            d = arithmetic.scaled(g, -1)
-            t = min(1.0, _reciprocal(arithmetic.sum_abs(g)))
+
+    def __init__(
+        self,
+        evaluate: Objective,
+        x: Array,
+        arithmetic: Arithmetic,
+        iterations: float,
+        corrections: int = 100,
+        state: SolverState | None = None,
+    ) -> None:
+        self._evaluate, self._x, self._arithmetic = evaluate, x, arithmetic
+        self._iterations = iterations
+        self._history: deque[CurvaturePair] = deque(maxlen=corrections)
+        self._initial_scale, self._iteration, self._t = 1.0, 0, 1.0
+        self._g = self._g_previous = self._d = None
+        if state is not None:
+            self._restore(state)
+
+    def __iter__(self) -> Iterator[Step]:
+        if self._g is None:
+            yield self._step()
+        while self._iteration < self._iterations:
+            self._iteration += 1
+            self._choose_direction()
+            if self._arithmetic.dot(self._g, self._d) > 1:
+                return
+            self._arithmetic.axpy_(self._t, self._d, self._x)
+            if self._iteration == self._iterations:
+                return
+            yield self._step()
+
+    def state(self) -> SolverState:
+        """Copies of x, gradient, direction and history."""
+        named = {"x": self._x, "g": self._g}
+        if self._d is not None:
+            named |= {"g_previous": self._g_previous, "d": self._d}
+        scalars = {"iteration": float(self._iteration), "initial_scale": self._initial_scale, "t": self._t}
+        for number, pair in enumerate(self._history):
+            named |= {f"s_{number}": pair.s, f"y_{number}": pair.y}
+            scalars[f"rho_{number}"] = pair.rho
+        return SolverState({name: self._arithmetic.numpy(array) for name, array in named.items()}, scalars)
+
+    def _restore(self, state: SolverState) -> None:
+        arrays = {name: self._arithmetic.array(array) for name, array in state.arrays.items()}
+        self._x[...] = arrays["x"]
+        self._g, self._g_previous, self._d = arrays["g"], arrays.get("g_previous"), arrays.get("d")
+        self._iteration = int(state.scalars["iteration"])
+        self._initial_scale, self._t = state.scalars["initial_scale"], state.scalars["t"]
+        for number in range(sum(name.startswith("rho_") for name in state.scalars)):
+            s, y, rho = arrays[f"s_{number}"], arrays[f"y_{number}"], state.scalars[f"rho_{number}"]
+            self._history.append(CurvaturePair(s, y, rho))
+
+    def _step(self) -> Step:
+        losses, self._g = self._evaluate(self._x)
+        return Step(losses, self._g)
+
+    def _choose_direction(self) -> None:
+        """Learn from the last step, then choose the direction and length of the next."""
+        arithmetic = self._arithmetic
+        if self._d is None:
+            self._d = arithmetic.scaled(self._g, -1)
+            self._t = min(1.0, _reciprocal(arithmetic.sum_abs(self._g)))
         else:
-            y, s = g - g_previous, arithmetic.scaled(d, t)
+            y, s = self._g - self._g_previous, arithmetic.scaled(self._d, self._t)
             ys = arithmetic.dot(y, s)
             if ys > 1e-10:
-                history.append(CurvaturePair(s, y, _reciprocal(ys)))
-                initial_scale = ys / arithmetic.dot(y, y)
-            d = _direction(g, history, initial_scale, arithmetic)
-            t = 1.0
-        g_previous = arithmetic.copy(g)
-        if arithmetic.dot(g, d) > 1:
-            return
-        arithmetic.axpy_(t, d, x)
-        if iteration == iterations:
-            return
-        losses, g = evaluate(x)
-        yield Step(losses, g)
+                self._history.append(CurvaturePair(s, y, _reciprocal(ys)))
+                self._initial_scale = ys / arithmetic.dot(y, y)
+            self._d = _direction(self._g, self._history, self._initial_scale, arithmetic)
+            self._t = 1.0
+        self._g_previous = arithmetic.copy(self._g)
 
 
 def _direction(
@@ -85,27 +144,59 @@ def _direction(
     return q
 
 
-def adam(
-    evaluate: Objective,
-    x: Array,
-    arithmetic: Arithmetic,
-    iterations: float,
-    learning_rate: float = 10,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-) -> Iterator[Step]:
+class Adam:
     """Adam (Kingma and Ba 2015), with epsilon 1e-8 added before the bias correction.
 
-    Matches optim.adam (optim a5ceed7), called once per iteration with its state kept.
+    Matches optim.adam (optim a5ceed7), called once per iteration with its state kept. ``state`` as for
+    :class:`Lbfgs`.
     """
-    m, v = arithmetic.zeros_like(x), arithmetic.zeros_like(x)
-    for t in range(1, math.floor(iterations) + 1):
-        losses, g = evaluate(x)
-        yield Step(losses, g)
-        arithmetic.scale_(m, beta1)
-        arithmetic.axpy_(1 - beta1, g, m)
-        step = learning_rate * math.sqrt(1 - beta2**t) / (1 - beta1**t)
-        arithmetic.adam_step_(x, m, v, g, beta2, step)
+
+    BETA1, BETA2 = 0.9, 0.999
+
+    def __init__(
+        self,
+        evaluate: Objective,
+        x: Array,
+        arithmetic: Arithmetic,
+        iterations: float,
+        learning_rate: float = 10,
+        state: SolverState | None = None,
+    ) -> None:
+        self._evaluate, self._x, self._arithmetic = evaluate, x, arithmetic
+        self._iterations, self._learning_rate = math.floor(iterations), learning_rate
+        self._m, self._v = arithmetic.zeros_like(x), arithmetic.zeros_like(x)
+        self._g = None
+        self._t = 0  # evaluations made
+        if state is not None:
+            self._restore(state)
+
+    def __iter__(self) -> Iterator[Step]:
+        if self._t > 0:
+            self._update()
+        while self._t < self._iterations:
+            self._t += 1
+            losses, self._g = self._evaluate(self._x)
+            yield Step(losses, self._g)
+            self._update()
+
+    def state(self) -> SolverState:
+        """Copies of x, gradient and moments."""
+        named = {"x": self._x, "g": self._g, "m": self._m, "v": self._v}
+        arrays = {name: self._arithmetic.numpy(array) for name, array in named.items()}
+        return SolverState(arrays, {"t": float(self._t)})
+
+    def _restore(self, state: SolverState) -> None:
+        arrays = {name: self._arithmetic.array(array) for name, array in state.arrays.items()}
+        self._x[...] = arrays["x"]
+        self._g, self._m, self._v = arrays["g"], arrays["m"], arrays["v"]
+        self._t = int(state.scalars["t"])
+
+    def _update(self) -> None:
+        arithmetic, t = self._arithmetic, self._t
+        arithmetic.scale_(self._m, self.BETA1)
+        arithmetic.axpy_(1 - self.BETA1, self._g, self._m)
+        step = self._learning_rate * math.sqrt(1 - self.BETA2**t) / (1 - self.BETA1**t)
+        arithmetic.adam_step_(self._x, self._m, self._v, self._g, self.BETA2, step)
 
 
 def _reciprocal(value: float) -> float:

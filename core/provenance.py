@@ -7,10 +7,15 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.blas import blas_build
+from core.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
 from core.cores import available_cores
 from core.devices import Placement
-from core.events import Evaluation
+from core.events import CheckpointDue, Evaluation
+from core.identity import NUMERIC_VERSION
 from core.images import Image, to_bytes
 from core.records import (
     Record,
@@ -26,36 +31,58 @@ from core.settings import Settings
 
 PROGRAM = "neural_style"
 PACKAGES = ("torch", "numpy", "scipy", "pillow")
-NOT_SHAPING = ("threads", "seconds", "print_iter", "save_iter", "output_image")
+NOT_SHAPING = ("threads", "seconds", "print_iter", "save_iter", "checkpoint_iter", "output_image")
 INPUTS = ("content_image", "style_image", "init_image")
 
 
 class Provenance:
-    """The record of a run as it goes on. Files are hashed beside the work; large models take seconds."""
+    """The record of a run as it goes on.
 
-    def __init__(self, settings: Settings, placement: Placement) -> None:
+    Files are hashed beside the work; large models take seconds. resumed: the checkpoint to go on from.
+    """
+
+    def __init__(self, settings: Settings, placement: Placement, resumed: Checkpoint | None = None) -> None:
         self._settings = settings
-        self._placement = placement
         self._started = time.perf_counter()
-        self._trace: list[str] = []
+        self._losses: list[NDArray[np.float64]] = []
+        self._seconds: list[float] = []
+        if resumed:
+            self._losses, self._seconds = list(resumed.losses), resumed.seconds.tolist()
+            self._started -= self._seconds[-1]
         pool = ThreadPoolExecutor(1)
-        self._inputs = pool.submit(_hashed_inputs, settings)
+        self._identity = pool.submit(run_identity, settings, placement)
         pool.shutdown(wait=False)
 
     def add(self, evaluation: Evaluation) -> None:
-        """Remember the loss of every evaluation."""
-        self._trace.append(repr(evaluation.total))
+        """Remember the losses of every evaluation."""
+        losses = (*evaluation.content_losses, *evaluation.style_losses, evaluation.total)
+        self._losses.append(np.array(losses, np.float64))
+        self._seconds.append(time.perf_counter() - self._started)
 
     def save(self, path: str | os.PathLike[str], picture: Image, evaluation: Evaluation) -> None:
         """Write a picture with its record, then the file beside it. Raises: ImageError."""
-        save_with_record(path, picture, self._record(picture, evaluation), NOT_SHAPING, trace=self._trace)
+        save_with_record(
+            path,
+            picture,
+            self._record(picture, evaluation),
+            NOT_SHAPING,
+            trace=self._totals(),
+            layer_losses=[row[:-1].tolist() for row in self._losses],
+        )
+
+    def save_checkpoint(self, due: CheckpointDue) -> None:
+        """Write the run's state beside its result. Raises: CheckpointError."""
+        checkpoint = Checkpoint(
+            self._identity.result(), due, np.array(self._losses), np.array(self._seconds, np.float64)
+        )
+        save_checkpoint(checkpoint_file(self._settings.output_image), checkpoint)
+
+    def _totals(self) -> list[str]:
+        return [repr(float(row[-1])) for row in self._losses]
 
     def _record(self, picture: Image, evaluation: Evaluation) -> Record:
         return {
-            **new_record(PROGRAM, self._settings),
-            "inputs": self._inputs.result(),
-            "arithmetic": self._placement.kind,
-            "devices": list(self._placement.devices),
+            **self._identity.result(),
             "threads": int(self._settings.threads) or available_cores(),
             "environment": environment(),
             "seconds": round(time.perf_counter() - self._started, 3),
@@ -65,9 +92,20 @@ class Provenance:
                 "style": list(evaluation.style_losses),
                 "total": evaluation.total,
             },
-            "trace_sha256": trace_digest(self._trace),
+            "trace_sha256": trace_digest(self._totals()),
             "pixels_sha256": pixels_digest(to_bytes(picture)),
         }
+
+
+def run_identity(settings: Settings, placement: Placement) -> Record:
+    """The part of a record that is known before the run, and decides its result."""
+    return {
+        **new_record(PROGRAM, settings),
+        "inputs": _hashed_inputs(settings),
+        "numeric_version": NUMERIC_VERSION,
+        "arithmetic": placement.kind,
+        "devices": list(placement.devices),
+    }
 
 
 def environment() -> dict[str, str]:

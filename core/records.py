@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,9 +101,16 @@ def package_version(package: str) -> str:
 def digest(path: str | Path) -> str:
     """sha256 of a file, 'unknown' if it has gone meanwhile: that must not cost the picture."""
     try:
-        return file_digests(path).sha256 if Path(path).is_file() else "unknown"
+        status = Path(path).stat()
+        return _digest(str(path), status.st_mtime_ns, status.st_size)
     except OSError:
         return "unknown"
+
+
+@lru_cache(256)
+def _digest(path: str, modified: int, size: int) -> str:
+    """A file that has not changed since is not read again."""
+    return file_digests(path).sha256
 
 
 def hashed_file(shown: str, path: str | Path | None = None) -> dict[str, str]:

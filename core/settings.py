@@ -34,6 +34,7 @@ LARGEST = {  # positions in a picture are float32, exact up to here; the others 
 FINITE = (
     *LARGEST,
     "num_iterations",
+    "checkpoint_iter",
     "seed",
     "content_weight",
     "style_weight",
@@ -92,6 +93,10 @@ class Settings:
         "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
     )
     threads: float = flag(0.0, "CPU threads; 0 means all cores; the exact picture does not change", ours=True)
+
+    checkpoint_iter: float = flag(
+        0.0, "Keep the state every so many iterations, for -resume; 0 never", ours=True
+    )
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some fields changed."""

@@ -14,13 +14,14 @@ from core import events
 from core.allocation import return_freed_memory
 from core.arithmetic import Arithmetic, Array
 from core.devices import Placement, choose
+from core.errors import CheckpointError
 from core.images import Image, deprocess, load_image, original_colors, preprocess
 from core.network import LossNetwork, build_network
-from core.optimizers import Step, adam, lbfgs
+from core.optimizers import Adam, Lbfgs, SolverState
 from core.registry import find_model_file
 from core.resize import scale, scale_to
 from core.settings import Settings
-from core.torch_random import Torch7Random
+from core.torch_random import RandomState, Torch7Random
 
 DEFAULT_CORRECTIONS = 100
 
@@ -36,16 +37,20 @@ class Inputs(NamedTuple):
     init: NDArray[np.float32] | None
 
 
-def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[events.Event]:
+def stylize(
+    settings: Settings, placement: Placement | None = None, resumed: events.CheckpointDue | None = None
+) -> Iterator[events.Event]:
     """Run the original program's algorithm; what it would print or save comes out as events.
 
-    ``placement`` defaults to what the flags -gpu, -arithmetic and -threads choose.
+    placement: by default what the flags -gpu, -arithmetic and -threads choose.
+    resumed: a checkpoint of a run with the same flags and files, which goes on behind its evaluation.
 
     Raises: NeuralStyleError or CaffemodelError, before or between events.
     """
     settings.validate()
     placement = placement or choose(settings)
-    random = Torch7Random()
+    random = Torch7Random(state=resumed.random_start if resumed else None)
+    random_start = random.state()
     path = find_model_file(settings.model_file)
     with caffe_loader.open_caffemodel(path) as model:
         chain = caffe_loader.chain(model, grouped=placement.keeps_groups(settings.backend))
@@ -68,9 +73,29 @@ def stylize(settings: Settings, placement: Placement | None = None) -> Iterator[
     x = arithmetic.array(_initial_image(inputs, random))
     network.warm_up(x)
     yield events.OptimizationStarted(settings.optimizer)
-    number = 0
-    for number, (losses, _) in enumerate(optimization(settings, network, x, arithmetic), 1):
+    yield from _optimization(settings, network, x, random, random_start, resumed)
+
+
+def _optimization(
+    settings: Settings,
+    network: LossNetwork,
+    x: Array,
+    random: Torch7Random,
+    random_start: RandomState,
+    resumed: events.CheckpointDue | None,
+) -> Iterator[events.Event]:
+    arithmetic, done = network.modules[0].arithmetic, 0
+    if resumed:
+        if resumed.solver.arrays["x"].shape != tuple(x.shape):
+            raise CheckpointError("the checkpoint holds a picture of another size; start without -resume")
+        random.restore(resumed.random)
+        done = resumed.number
+    solver = optimizer(settings, network, x, arithmetic, resumed.solver if resumed else None)
+    number = done
+    for number, (losses, _) in enumerate(solver, done + 1):
         yield events.Evaluation(number, arithmetic.numpy(x), losses.content, losses.style, losses.total)
+        if settings.checkpoint_iter > 0 and number % settings.checkpoint_iter == 0:
+            yield events.CheckpointDue(number, solver.state(), random_start, random.state())
     yield events.OptimizationFinished(settings.optimizer, number == settings.num_iterations)
 
 
@@ -87,16 +112,20 @@ def load_inputs(settings: Settings) -> Inputs:
     return Inputs(content, styles, init)
 
 
-def optimization(
-    settings: Settings, network: LossNetwork, x: Array, arithmetic: Arithmetic
-) -> Iterator[Step]:
-    """The optimiser of the flags at work on ``x``, one item per evaluation."""
+def optimizer(
+    settings: Settings,
+    network: LossNetwork,
+    x: Array,
+    arithmetic: Arithmetic,
+    state: SolverState | None = None,
+) -> Lbfgs | Adam:
+    """The optimiser of the flags, to work on ``x``; with a state it goes on from there."""
     if settings.optimizer == "adam":
-        return adam(network.evaluate, x, arithmetic, settings.num_iterations, settings.learning_rate)
+        return Adam(network.evaluate, x, arithmetic, settings.num_iterations, settings.learning_rate, state)
     corrections = (
         int(settings.lbfgs_num_correction) if settings.lbfgs_num_correction > 0 else DEFAULT_CORRECTIONS
     )
-    return lbfgs(network.evaluate, x, arithmetic, settings.num_iterations, corrections)
+    return Lbfgs(network.evaluate, x, arithmetic, settings.num_iterations, corrections, state)
 
 
 def output_image(settings: Settings, evaluation: events.Evaluation) -> Image:

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class RandomState:
+    """A Mersenne Twister: uint32 key of 624 words, position in it; a normal number that waits, if any."""
+
+    key: NDArray[np.uint32]
+    position: int
+    cached: float | None
 
 
 class Torch7Random:
@@ -18,16 +28,33 @@ class Torch7Random:
     Args:
         seed: as for ``torch.manualSeed``: truncated to an integer, then taken modulo 2^32. None seeds from
             the operating system, as Torch7 does when it starts.
+        state: where to go on instead.
     """
 
-    def __init__(self, seed: float | None = None) -> None:
+    def __init__(self, seed: float | None = None, state: RandomState | None = None) -> None:
         self._draws = np.random.MT19937()
+        if state is not None:
+            self.restore(state)
+            return
         self.seed(int.from_bytes(os.urandom(4), "little") if seed is None else seed)
 
     def seed(self, seed: float) -> None:
         """Start the stream anew; a cached normal number is forgotten."""
         self._draws._legacy_seeding(math.trunc(seed) % 2**32)
         self._cached: float | None = None
+
+    def state(self) -> RandomState:
+        """Where the stream stands, for :meth:`restore`."""
+        twister = self._draws.state["state"]
+        return RandomState(np.array(twister["key"], np.uint32), int(twister["pos"]), self._cached)
+
+    def restore(self, state: RandomState) -> None:
+        """Go on where the stream of ``state`` stood."""
+        self._draws.state = {
+            "bit_generator": "MT19937",
+            "state": {"key": state.key, "pos": state.position},
+        }
+        self._cached = state.cached
 
     def uniform(self, count: int) -> NDArray[np.float64]:
         """``count`` numbers in [0, 1), each from one 32-bit draw."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from core.native import NativeArithmetic
-from core.optimizers import adam, lbfgs
+from core.optimizers import Adam, Lbfgs
 from core.torch7 import Torch7Arithmetic
 from tests.compare import assert_identical
 
@@ -60,13 +60,13 @@ def reference_lbfgs(iterations, corrections=100):
 @both
 @pytest.mark.parametrize("corrections", [100, 2])
 def test_lbfgs_follows_the_reference(arithmetic, corrections):
-    points, _ = trajectory(lbfgs, arithmetic, 7, corrections)
+    points, _ = trajectory(Lbfgs, arithmetic, 7, corrections)
     for (_, ours), expected in zip(points, reference_lbfgs(7, corrections), strict=True):
         assert np.abs(ours - expected).max() < 1e-4
 
 
 @both
-@pytest.mark.parametrize("optimizer", [lbfgs, adam])
+@pytest.mark.parametrize("optimizer", [Lbfgs, Adam])
 @pytest.mark.parametrize("iterations", [1, 2, 5])
 def test_n_evaluations_and_a_last_step_that_nobody_sees(arithmetic, optimizer, iterations):
     points, final = trajectory(optimizer, arithmetic, iterations)
@@ -79,16 +79,16 @@ def test_n_evaluations_and_a_last_step_that_nobody_sees(arithmetic, optimizer, i
 
 def test_no_iterations():
     arithmetic = Torch7Arithmetic(1)
-    points, final = trajectory(lbfgs, arithmetic, 0)
+    points, final = trajectory(Lbfgs, arithmetic, 0)
     assert len(points) == 1  # Torch7 evaluates once before it looks at the limit
     assert_identical(final, START)
-    assert trajectory(adam, arithmetic, 0)[0] == []
+    assert trajectory(Adam, arithmetic, 0)[0] == []
 
 
 @both
 def test_a_zero_gradient_is_legal(arithmetic):
     x = arithmetic.array(START)
-    steps = list(lbfgs(lambda x: (0.0, arithmetic.zeros_like(x)), x, arithmetic, 4))
+    steps = list(Lbfgs(lambda x: (0.0, arithmetic.zeros_like(x)), x, arithmetic, 4))
     assert len(steps) == 4
     assert_identical(arithmetic.numpy(x), START)
 
@@ -98,7 +98,7 @@ def test_adam_adds_epsilon_before_the_bias_correction(arithmetic):
     small = 1e-9  # gradients near epsilon show where it is added
     x = arithmetic.array(np.ones(3, F32))
     gradient = arithmetic.array(np.full(3, small, F32))
-    steps = adam(lambda x: (0.0, gradient), x, arithmetic, 3, 10.0)
+    steps = Adam(lambda x: (0.0, gradient), x, arithmetic, 3, 10.0)
     expected, m, v = 1.0, 0.0, 0.0
     for t, _ in enumerate(steps, 1):
         assert arithmetic.numpy(x)[0] == pytest.approx(expected, rel=1e-5)
@@ -116,5 +116,5 @@ def test_lbfgs_minimises_rosenbrock_where_its_fixed_step_allows():
         return (1 - a) ** 2 + 100 * (b - a * a) ** 2, gradient
 
     x = np.array([0.8, 0.7], F32)
-    *_, last = lbfgs(rosenbrock, x, arithmetic, 60)
+    *_, last = Lbfgs(rosenbrock, x, arithmetic, 60)
     assert last.losses < 1e-6

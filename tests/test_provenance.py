@@ -185,4 +185,6 @@ def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
         raise OSError("gone")
 
     monkeypatch.setattr(records, "file_digests", lambda path: gone(path))
-    assert records.digest("in/photo.jpg") == "unknown"
+    Path("new.jpg").write_bytes(b"never read before")
+    assert records.digest("new.jpg") == "unknown"
+    assert records.digest("not there.jpg") == "unknown"

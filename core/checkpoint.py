@@ -1,0 +1,151 @@
+"""The state of a run on disk: what -checkpoint_iter writes and -resume reads.
+
+A safetensors file with the solver's arrays, the generator's and the losses so far; scalars, and what the run
+depends on, as JSON in its metadata.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.atomic import path_when_complete
+from core.errors import CheckpointError
+from core.events import CheckpointDue
+from core.identity import differences
+from core.optimizers import SolverState
+from core.records import Record
+from core.settings import Settings
+from core.torch_random import RandomState
+
+KEY = "neural_style.run"
+FORMAT = 1
+TWISTER_WORDS = 624
+NOT_DECIDING = frozenset(("save_iter", "num_iterations"))
+REQUIRED = {"lbfgs": {"x", "g"}, "adam": {"x", "g", "m", "v"}}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One run after an evaluation.
+
+    identity: the record of what the run depends on.  losses: float64, a row per evaluation: content, style,
+    total.  seconds: since the start, a number per evaluation.
+    """
+
+    identity: Record
+    due: CheckpointDue
+    losses: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+def checkpoint_file(output_image: str) -> Path:
+    """Where the checkpoint of a run is: beside its result."""
+    return Path(f"{output_image}.checkpoint")
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, complete or not at all. Raises: CheckpointError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    due = checkpoint.due
+    arrays: dict[str, NDArray[Any]] = {f"solver.{name}": array for name, array in due.solver.arrays.items()}
+    arrays |= {"random": due.random.key, "random_start": due.random_start.key}
+    arrays |= {"losses": checkpoint.losses, "seconds": checkpoint.seconds}
+    described = {
+        "format": FORMAT,
+        "identity": checkpoint.identity,
+        "number": due.number,
+        "scalars": dict(due.solver.scalars),
+        "random": [due.random.position, due.random.cached],
+        "random_start": [due.random_start.position, due.random_start.cached],
+    }
+    try:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a run killed while writing
+            left.unlink()
+        with path_when_complete(path) as unfinished:
+            save_file(arrays, unfinished, metadata={KEY: json.dumps(described)})
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be written: {error}") from None
+
+
+def load_checkpoint(path: Path, identity: Record) -> Checkpoint:
+    """The checkpoint of a run that depends on the same as this one.
+
+    Raises: CheckpointError: it is damaged, or of a run with other flags, inputs or weights.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            described = json.loads((file.metadata() or {}).get(KEY, "null"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        checkpoint = _restored(described, arrays)
+        changed = differences(checkpoint.identity, identity, Settings, NOT_DECIDING)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise CheckpointError(
+            f"{path}: a damaged checkpoint, or none at all; delete it and start without -resume"
+        ) from None
+    if changed:
+        raise CheckpointError(
+            f"{path}: of another run: {'; '.join(changed)}. Take the flags of then, or start without -resume"
+        )
+    return checkpoint
+
+
+def _restored(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Checkpoint:
+    """Raises KeyError, TypeError or ValueError where something is not as :func:`save_checkpoint` wrote it."""
+    if described["format"] != FORMAT:
+        raise ValueError("another format")
+    number = int(described["number"])
+    solver = SolverState(
+        {
+            name.removeprefix("solver."): _checked(array, np.float32)
+            for name, array in arrays.items()
+            if name.startswith("solver.")
+        },
+        {name: float(value) for name, value in described["scalars"].items()},
+    )
+    _check_solver(solver, described["identity"]["settings"]["optimizer"])
+    due = CheckpointDue(
+        number,
+        solver,
+        _random(arrays["random_start"], *described["random_start"]),
+        _random(arrays["random"], *described["random"]),
+    )
+    losses, seconds = _checked(arrays["losses"], np.float64), _checked(arrays["seconds"], np.float64)
+    if losses.ndim != 2 or len(losses) != number or seconds.shape != (number,):
+        raise ValueError("the losses are not those of all evaluations")
+    return Checkpoint(described["identity"], due, losses, seconds)
+
+
+def _check_solver(solver: SolverState, optimizer: str) -> None:
+    arrays, scalars = solver.arrays, solver.scalars
+    pairs = range(sum(name.startswith("rho_") for name in scalars))
+    needed: set[str] = REQUIRED[optimizer] | {f"{letter}_{number}" for number in pairs for letter in "sy"}
+    known: Sequence[str] = ("iteration", "initial_scale", "t") if optimizer == "lbfgs" else ("t",)
+    shapes = {array.shape for array in arrays.values()}
+    if needed - arrays.keys() or len(shapes) != 1 or set(known) - scalars.keys():
+        raise ValueError("the solver's state is not complete")
+    if ("d" in arrays) != ("g_previous" in arrays):
+        raise ValueError("a direction without the gradient before it")
+
+
+def _random(key: NDArray[Any], position: int, cached: float | None) -> RandomState:
+    if key.shape != (TWISTER_WORDS,) or not 0 <= position <= TWISTER_WORDS:
+        raise ValueError("no Mersenne Twister")
+    return RandomState(_checked(key, np.uint32), position, None if cached is None else float(cached))
+
+
+def _checked(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    if array.dtype != dtype:
+        raise ValueError(f"should be {dtype.__name__}")
+    return array

@@ -1,0 +1,66 @@
+"""What the result of a run depends on, and in which of it two records differ.
+
+A result is decided by flags, the bytes of inputs and weights, the arithmetic and the numeric version of this
+program. Names and places of files, and flags about log, threads and devices' numbers, do not decide it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from core.flags import flags_of
+from core.records import Record
+from core.settings_text import format_value
+
+NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result
+UNDECIDING = frozenset(("threads", "print_iter", "checkpoint_iter", "gpu", "arithmetic"))
+RESOLVED = ("numeric_version", "arithmetic", "devices", "runtime")
+
+
+def differences(old: Record, new: Record, settings: type, ignored: frozenset[str] = frozenset()) -> list[str]:
+    """Sentences about what decides the result and is not the same in two records of one program.
+
+    settings: the dataclass of its flags.  ignored: flags that do not matter here.
+    """
+    return [
+        *_flag_differences(old["settings"], new["settings"], settings, ignored),
+        *_input_differences(old["inputs"], new["inputs"]),
+        *(
+            f"{name.replace('_', ' ')} was {_text(old.get(name))}, is {_text(new.get(name))}"
+            for name in RESOLVED
+            if old.get(name) != new.get(name)
+        ),
+    ]
+
+
+def _flag_differences(old: Record, new: Record, settings: type, ignored: frozenset[str]) -> Iterator[str]:
+    for name, item in flags_of(settings).items():
+        if item.metadata["path"] or name in UNDECIDING | ignored:
+            continue
+        was, now = (_plain(values.get(name, item.default)) for values in (old, new))
+        if was != now:
+            yield f"-{name} was {_text(was)}, is {_text(now)}"
+
+
+def _input_differences(old: Record, new: Record) -> Iterator[str]:
+    for flag in sorted({*old, *new}):
+        was, now = ([entry["sha256"] for entry in record.get(flag, [])] for record in (old, new))
+        if len(was) != len(now):
+            yield f"-{flag} named {len(was)} files, names {len(now)}"
+        elif was != now:
+            changed = [
+                entry["file"]
+                for entry, before in zip(new[flag], was, strict=True)
+                if entry["sha256"] != before
+            ]
+            yield f"-{flag}: {', '.join(changed)} has other content"
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON brings it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _text(value: Any) -> str:
+    return format_value(tuple(value) if isinstance(value, list) else value) or "nothing"
