@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn, ParamSpec
 
 import click
-from tqdm import tqdm
 
+from cli.downloads import Progress, chosen, ends_in_one_line
 from core import registry
-from core.download import Event, MirrorFailed, Received, Started, Unusable, Verifying, fetch, install
-from core.errors import NeuralStyleError, RegistryError
+from core.download import Verifying, fetch, install
+from core.errors import RegistryError
 from core.registry import ModelEntry
 from core.verification import RECORD_NAME, verify
 
-Parameters = ParamSpec("Parameters")
-
-
-def _ends_in_one_line(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Turn what a user can mend into one line on stderr and exit status 1, Ctrl-C into 130."""
-
-    @functools.wraps(command)
-    def run(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
-        try:
-            command(*arguments, **options)
-        except NeuralStyleError as error:
-            _fail(str(error), 1)
-        except OSError as error:
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
-        except KeyboardInterrupt:
-            _fail("interrupted; a partial file is kept, run again to resume", 130)
-
-    return run
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    click.echo(f"nstyle models: {message}", err=True)
-    sys.exit(status)
+_ends_in_one_line = ends_in_one_line("nstyle models")
 
 
 @click.group("models")
@@ -58,9 +32,9 @@ def fetch_command(names: tuple[str, ...], everything: bool) -> None:
     if not names and not everything:
         raise RegistryError(f"fetch: name a model or say --all; known are {', '.join(known)}")
     failures = 0
-    for entry in list(known.values()) if everything else _entries(names, known):
+    for entry in list(known.values()) if everything else chosen(names, known, "model"):
         try:
-            with _Progress() as progress:
+            with Progress() as progress:
                 path = fetch(entry, registry.MODELS_DIR, progress)
             _announce(entry, path)
         except RegistryError as error:  # the other models are fetched all the same
@@ -76,11 +50,13 @@ def fetch_command(names: tuple[str, ...], everything: bool) -> None:
 def verify_command(names: tuple[str, ...]) -> None:
     """Compare the files of NAMES, or all that are there, with size and checksums."""
     known = registry.load_registry()
-    entries = _entries(names, known) or [e for e in known.values() if (registry.MODELS_DIR / e.file).exists()]
+    entries = chosen(names, known, "model") or [
+        e for e in known.values() if (registry.MODELS_DIR / e.file).exists()
+    ]
     failures = 0
     for entry in entries:
         path = registry.MODELS_DIR / entry.file
-        with _Progress() as progress:
+        with Progress() as progress:
             progress(Verifying(path, path.stat().st_size if path.exists() else 0))
             found = verify(entry, path, progress.advance, registry.MODELS_DIR / RECORD_NAME)
         click.echo(f"{entry.name}: {found.status}: {found.message}")
@@ -107,7 +83,7 @@ def list_command() -> None:
 @_ends_in_one_line
 def add_command(file: Path) -> None:
     """Recognise FILE by its checksums and place it in vgg_models/ under its own name."""
-    with _Progress() as progress:
+    with Progress() as progress:
         if file.is_file():
             progress(Verifying(file, file.stat().st_size))
         entry = registry.recognise(file, progress.advance)
@@ -120,15 +96,6 @@ def _announce(entry: ModelEntry, path: Path) -> None:
     click.echo(f"{entry.name}: {path}{'' if entry.has_checksum else unchecked}")
 
 
-def _entries(names: Sequence[str], known: dict[str, ModelEntry]) -> list[ModelEntry]:
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise RegistryError(f"no model is called {name!r}; {hint}known are {', '.join(known)}")
-    return [known[name] for name in dict.fromkeys(names)]
-
-
 def _state(entry: ModelEntry) -> str:
     path = registry.MODELS_DIR / entry.file
     part = path.with_name(f"{path.name}.part")
@@ -138,55 +105,3 @@ def _state(entry: ModelEntry) -> str:
     if part.is_file():
         return f"partly fetched ({part.stat().st_size:,} bytes)"
     return "not fetched"
-
-
-class _Progress:
-    """Shows events of a download: a bar on a terminal, refusals of mirrors always; all of it on stderr."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[NoReturn] | None = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Received):
-            self.advance(event.count)
-        elif isinstance(event, Started):
-            self._close()
-            click.echo(f"fetching {event.url}", err=True)
-            self._open("fetch", event.done, event.total)
-        elif isinstance(event, Verifying):
-            self._open("verify", 0, event.total)
-        elif isinstance(event, MirrorFailed):
-            self._close()
-            click.echo(f"{event.url}: {event.reason}{'; trying again' if event.retrying else ''}", err=True)
-        elif isinstance(event, Unusable):
-            self._close()
-            click.echo(f"{event.reason}; fetching it anew", err=True)
-
-    def advance(self, count: int) -> None:
-        """Move the bar on by ``count`` bytes."""
-        if self._bar is not None:
-            self._bar.update(count)
-
-    def _open(self, what: str, done: int, total: int | None) -> None:
-        self._close()
-        self._bar = tqdm(
-            desc=what,
-            initial=done,
-            total=total,
-            unit="B",
-            unit_scale=True,
-            file=sys.stderr,
-            disable=not sys.stderr.isatty(),
-            leave=False,
-        )
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

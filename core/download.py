@@ -1,4 +1,4 @@
-"""Fetching a model file: mirrors in order, resuming, verified before it gets its name.
+"""Fetching a file of a table: mirrors in order, resuming, verified before it gets its name.
 
 While it is fetched the file is called ``FILE.part``; it is kept when the transfer is interrupted and removed
 when its content is wrong. Only a verified file is renamed to ``FILE``.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RegistryError
-from core.model_entries import ModelEntry
+from core.file_entries import FileEntry
 from core.transfer import BrokenError, Limits, Received, RefusedError, Started, transfer
 from core.verification import RECORD_NAME, Verification, verify
 
@@ -51,7 +51,7 @@ class MirrorFailed:
 
 @dataclass(frozen=True)
 class Unusable:
-    """The file that is there already is not the model and will be replaced; ``reason`` names it."""
+    """The file that is there already is not the one wanted and will be replaced; ``reason`` names it."""
 
     reason: str
 
@@ -66,7 +66,7 @@ def _ignore(event: Event) -> None:
 
 @dataclass(frozen=True)
 class _Job:
-    entry: ModelEntry
+    entry: FileEntry
     target: Path
     report: Report
     limits: Limits
@@ -77,7 +77,7 @@ class _Job:
 
 
 def fetch(
-    entry: ModelEntry, directory: str | Path, report: Report = _ignore, limits: Limits | None = None
+    entry: FileEntry, directory: str | Path, report: Report = _ignore, limits: Limits | None = None
 ) -> Path:
     """Return the verified file of ``entry`` in ``directory``, fetched if it is not there already.
 
@@ -106,11 +106,11 @@ def fetch(
     raise RegistryError(_given_up(job, failures))
 
 
-def install(entry: ModelEntry, source: str | Path, directory: str | Path, report: Report = _ignore) -> Path:
+def install(entry: FileEntry, source: str | Path, directory: str | Path, report: Report = _ignore) -> Path:
     """Verify ``source`` as the file of ``entry`` and place it in ``directory``.
 
     It is hard-linked if the file system can, else copied; returns its new path.
-    Raises RegistryError if it is not that model, OSError if it cannot be read or placed.
+    Raises RegistryError if it is not that file, OSError if it cannot be read or placed.
     """
     source, target = Path(source).resolve(), Path(directory) / entry.file
     verification = _verify(entry, source, target.parent, report)
@@ -157,7 +157,7 @@ def _transfer_with_retries(url: str, job: _Job) -> None:
         if not job.entry.has_checksum:
             job.part.unlink(missing_ok=True)
         try:
-            return transfer(url, job.part, job.entry.bytes, job.limits, job.report)
+            return transfer(url, job.part, job.entry.bytes, job.limits, job.report, job.entry.foreign)
         except BrokenError as failure:
             if attempt == job.limits.attempts:
                 raise RefusedError(f"{failure} (asked {attempt} times)") from failure
@@ -166,20 +166,17 @@ def _transfer_with_retries(url: str, job: _Job) -> None:
     return None
 
 
-def _verify(entry: ModelEntry, path: Path, directory: Path, report: Report) -> Verification:
+def _verify(entry: FileEntry, path: Path, directory: Path, report: Report) -> Verification:
     report(Verifying(path, path.stat().st_size if path.exists() else 0))
     return verify(entry, path, lambda count: report(Received(count)), record=directory / RECORD_NAME)
 
 
 def _given_up(job: _Job, failures: list[str]) -> str:
-    entry = job.entry
-    if not entry.urls:
-        return f"{entry.name}: is part of the clone, get it back: git checkout -- vgg_models/{entry.file}"
+    by_hand = job.entry.by_hand(job.target)
+    if not job.entry.urls:
+        return f"{job.entry.name}: {by_hand}"
     kept = "; the part received is kept, run again to continue" if job.part.exists() else ""
-    return (
-        f"{entry.name} could not be fetched: {'; '.join(failures)}{kept}; or look for {entry.file} by hand, "
-        f"see {entry.page}, and place it with: nstyle models add FILE"
-    )
+    return f"{job.entry.name} could not be fetched: {'; '.join(failures)}{kept}; or {by_hand}"
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

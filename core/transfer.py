@@ -6,10 +6,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.checksums import HEAD_BYTES, foreign_content
+from core.checksums import HEAD_BYTES
 from core.errors import RegistryError
 
 if TYPE_CHECKING:  # requests takes a quarter of a second to import; it is, inside the functions that use it
@@ -58,11 +59,17 @@ class Received:
 
 
 def transfer(
-    url: str, part: Path, size: int | None, limits: Limits, report: Callable[[Started | Received], None]
+    url: str,
+    part: Path,
+    size: int | None,
+    limits: Limits,
+    report: Callable[[Started | Received], None],
+    foreign: Callable[[bytes], str | None],
 ) -> None:
     """Complete ``part`` from ``url``, continuing behind the bytes it has.
 
     size: the whole file's in bytes, if known.  report: called when the server answers and for each portion.
+    foreign: says of the first bytes what they are if not of the file wanted, else None.
     A server that ignores the wish to continue sends all, and the file begins anew.
     Raises RefusedError or BrokenError, with what was received before kept; RegistryError if the disk is too
     small; OSError if the file cannot be written.
@@ -82,7 +89,9 @@ def transfer(
     try:
         with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
             if not _is_whole_already(response, start):
-                _receive(response, url, part, _placed(response, part, start, size), size, report)
+                placed = _placed(response, part, start, size)
+                portions = _portions(response, None if placed[0] else foreign)
+                _receive(portions, url, part, placed, size, report)
     except requests.exceptions.RequestException as error:
         raise _translated(error, limits) from error
 
@@ -112,7 +121,7 @@ def _placed(response: requests.Response, part: Path, start: int, size: int | Non
 
 
 def _receive(
-    response: requests.Response,
+    portions: Iterator[bytes],
     url: str,
     part: Path,
     placed: tuple[int, int | None],
@@ -120,10 +129,6 @@ def _receive(
     report: Callable[[Started | Received], None],
 ) -> None:
     offset, told = placed
-    portions = response.iter_content(_CHUNK_BYTES)
-    head = _head(portions)
-    if offset == 0 and (foreign := foreign_content(head[:HEAD_BYTES])):
-        raise RefusedError(f"sent what {foreign.partition(';')[0]}")
     if None not in (size, told) and told != size:
         raise RefusedError(f"has a file of {told:,} bytes, not of {size:,}")
     total = told if size is None else size
@@ -131,7 +136,7 @@ def _receive(
     report(Started(url, offset, total))
     done = offset
     with part.open("ab" if offset else "wb") as stream:
-        for portion in _chained(head, portions):
+        for portion in portions:
             done += len(portion)
             if total is not None and done > total:
                 raise RefusedError(f"sends more than {total:,} bytes")
@@ -141,16 +146,14 @@ def _receive(
         raise BrokenError(f"ended after {done:,} of {total:,} bytes")
 
 
-def _head(portions: Iterator[bytes]) -> bytes:
-    head = b""
+def _portions(response: requests.Response, foreign: Callable[[bytes], str | None] | None) -> Iterator[bytes]:
+    """The answer in portions, of which the first is looked at, unless it continues a file, and refused."""
+    portions, head = response.iter_content(_CHUNK_BYTES), b""
     while len(head) < HEAD_BYTES and (portion := next(portions, b"")):
         head += portion
-    return head
-
-
-def _chained(head: bytes, portions: Iterator[bytes]) -> Iterator[bytes]:
-    yield head
-    yield from portions
+    if foreign is not None and (doubt := foreign(head[:HEAD_BYTES])):
+        raise RefusedError(f"sent what {doubt.partition(';')[0]}")
+    return chain([head], portions)
 
 
 def _require_space(part: Path, total: int | None) -> None:

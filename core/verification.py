@@ -1,13 +1,12 @@
-"""Whether a file is the model it should be, and what it is otherwise.
+"""Whether a file is the one it should be, and what it is otherwise.
 
-What was published is in the registry. A sha256 nobody published is not invented: the first time a file
+What was published is in its table. A sha256 nobody published is not invented: the first time a file
 passes, its own is written to ``verified.json`` beside it, and later files must have the same.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 from core.checksums import Digests, file_digests, foreign_content, read_head
 from core.errors import RegistryError
-from core.model_entries import ModelEntry
+from core.file_entries import FileEntry
 
 RECORD_NAME = "verified.json"
 
@@ -48,12 +47,12 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether the file may be used as this model."""
+        """Whether the file may be used as what it should be."""
         return self.status in ("ok", "unchecked")
 
 
 def verify(
-    entry: ModelEntry,
+    entry: FileEntry,
     path: str | Path,
     progress: Callable[[int], None] | None = None,
     record: Path | None = None,
@@ -81,20 +80,21 @@ def verify(
     return _passed(entry, path, digests)
 
 
-def describe_wrong_file(path: str | Path, entry: ModelEntry | None = None) -> str | None:
-    """Say in one sentence what is visibly wrong with ``path`` as a model file; None if nothing is.
+def describe_wrong_file(path: str | Path, entry: FileEntry | None = None) -> str | None:
+    """Say in one sentence what is visibly wrong with ``path``; None if nothing is.
 
-    Looks at size and first bytes only, so it is quick. entry: what the file should be, if known.
+    Looks at size and first bytes only, so it is quick. entry: what the file should be; None: some model.
     Raises OSError if an existing file cannot be read.
     """
     doubt = _first_doubt(Path(path), entry)
     return None if doubt is None else f"{path}: {doubt[1]}"
 
 
-def _first_doubt(path: Path, entry: ModelEntry | None) -> tuple[Status, str] | None:
+def _first_doubt(path: Path, entry: FileEntry | None) -> tuple[Status, str] | None:
     if not path.is_file():
         return "missing", "no such file"
-    foreign = foreign_content(read_head(path))
+    head = read_head(path)
+    foreign = foreign_content(head) if entry is None else entry.foreign(head)
     if foreign is not None:
         return "foreign", foreign
     if entry is None:
@@ -102,28 +102,23 @@ def _first_doubt(path: Path, entry: ModelEntry | None) -> tuple[Status, str] | N
     size = path.stat().st_size
     if entry.bytes is not None and size != entry.bytes:
         return _wrong_size(entry, size, entry.bytes)
-    if not entry.has_checksum and (absent := _absent_layers(entry, path)):
-        return "wrong layers", f"does not contain the layer {absent[0]} of {entry.name}"
+    if not entry.has_checksum and (absent := entry.absent(path)):
+        return "wrong layers", absent
     return None
 
 
-def _wrong_size(entry: ModelEntry, size: int, wanted: int) -> tuple[Status, str]:
+def _wrong_size(entry: FileEntry, size: int, wanted: int) -> tuple[Status, str]:
     sizes = f"{size:,} bytes instead of {wanted:,}"
     if size < wanted:
         return "truncated", f"is truncated to {100 * size / wanted:.1f} % of {entry.name}: {sizes}"
     return "wrong size", f"is not {entry.name}: {sizes}"
 
 
-def _absent_layers(entry: ModelEntry, path: Path) -> list[str]:
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return [name for name in entry.content_layers + entry.style_layers if content.find(name.encode()) < 0]
-
-
-def _damaged(entry: ModelEntry, kind: str, found: str, wanted: str | None) -> str:
+def _damaged(entry: FileEntry, kind: str, found: str, wanted: str | None) -> str:
     return f"is damaged or not {entry.name}: its {kind} is {found} instead of {wanted}"
 
 
-def _passed(entry: ModelEntry, path: Path, digests: Digests) -> Verification:
+def _passed(entry: FileEntry, path: Path, digests: Digests) -> Verification:
     known = [kind for kind in ("md5", "sha256") if getattr(entry, kind)]
     size = f"{digests.bytes:,} bytes"
     if known:
@@ -133,15 +128,15 @@ def _passed(entry: ModelEntry, path: Path, digests: Digests) -> Verification:
     found = f"no checksum was published, its sha256 is {digests.sha256}"
     if entry.bytes is not None:
         return Verification("ok", f"{path}: has the size of {entry.name}, {size}; {found}", digests)
-    return Verification("unchecked", f"{path}: has the layers of {entry.name}, {size}; {found}", digests)
+    return Verification("unchecked", f"{path}: {entry.likeness()}, {size}; {found}", digests)
 
 
-def _recorded(record: Path, entry: ModelEntry) -> str | None:
+def _recorded(record: Path, entry: FileEntry) -> str | None:
     values = _read_record(record).get(entry.file)
     return values.get("sha256") if isinstance(values, dict) else None
 
 
-def _add_to_record(record: Path, entry: ModelEntry, digests: Digests) -> None:
+def _add_to_record(record: Path, entry: FileEntry, digests: Digests) -> None:
     values = _read_record(record)
     if entry.file in values:
         return

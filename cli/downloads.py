@@ -1,0 +1,107 @@
+"""What ``nstyle models`` and ``nstyle inputs`` share: how they end, what was named, progress."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import NoReturn, ParamSpec, TypeVar
+
+import click
+from tqdm import tqdm
+
+from core.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
+from core.errors import NeuralStyleError, RegistryError
+from core.file_entries import FileEntry
+
+Parameters = ParamSpec("Parameters")
+Entry = TypeVar("Entry", bound=FileEntry)
+
+
+def ends_in_one_line(program: str) -> Callable[[Callable[Parameters, None]], Callable[Parameters, None]]:
+    """Turn what a user can mend into one line of ``program`` on stderr and exit status 1, Ctrl-C into 130."""
+
+    def decorate(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
+        @functools.wraps(command)
+        def run(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+            try:
+                command(*arguments, **options)
+            except NeuralStyleError as error:
+                _fail(program, str(error), 1)
+            except OSError as error:
+                _fail(program, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+            except KeyboardInterrupt:
+                _fail(program, "interrupted; a partial file is kept, run again to resume", 130)
+
+        return run
+
+    return decorate
+
+
+def _fail(program: str, message: str, status: int) -> NoReturn:
+    click.echo(f"{program}: {message}", err=True)
+    sys.exit(status)
+
+
+def chosen(names: Sequence[str], known: dict[str, Entry], kind: str) -> list[Entry]:
+    """The entries called ``names``, each once. Raises RegistryError that proposes a near name."""
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise RegistryError(f"no {kind} is called {name!r}; {hint}known are {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+class Progress:
+    """Shows events of a download: a bar on a terminal, refusals of mirrors always; all of it on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def __call__(self, event: Event) -> None:
+        """Show ``event``."""
+        if isinstance(event, Received):
+            self.advance(event.count)
+        elif isinstance(event, Started):
+            self._close()
+            click.echo(f"fetching {event.url}", err=True)
+            self._open("fetch", event.done, event.total)
+        elif isinstance(event, Verifying):
+            self._open("verify", 0, event.total)
+        elif isinstance(event, MirrorFailed):
+            self._close()
+            click.echo(f"{event.url}: {event.reason}{'; trying again' if event.retrying else ''}", err=True)
+        elif isinstance(event, Unusable):
+            self._close()
+            click.echo(f"{event.reason}; fetching it anew", err=True)
+
+    def advance(self, count: int) -> None:
+        """Move the bar on by ``count`` bytes."""
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def _open(self, what: str, done: int, total: int | None) -> None:
+        self._close()
+        self._bar = tqdm(
+            desc=what,
+            initial=done,
+            total=total,
+            unit="B",
+            unit_scale=True,
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+        )
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

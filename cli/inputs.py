@@ -1,0 +1,82 @@
+"""``nstyle inputs``: fetch, list and verify the pictures that the configs of configs/gallery/ start from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.downloads import Progress, chosen, ends_in_one_line
+from core.errors import RegistryError
+from core.gallery_inputs import INPUTS_DIR, InputEntry, fetch_input, load_manifest, verify_input
+
+_folder = click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=INPUTS_DIR,
+    help="Folder of the pictures; by default inputs/ of the clone, where the configs look.",
+)
+
+
+@click.group("inputs")
+def inputs_group() -> None:
+    """Fetch, list and verify the pictures of the gallery's configs."""
+
+
+@inputs_group.command("fetch")
+@click.argument("names", nargs=-1)
+@_folder
+@ends_in_one_line("nstyle inputs")
+def fetch_command(names: tuple[str, ...], folder: Path) -> None:
+    """Fetch the pictures NAMES, or all; files that are there are verified and never replaced."""
+    known, failures = load_manifest(), 0
+    for entry in chosen(names or tuple(known), known, "picture"):
+        try:
+            with Progress() as progress:
+                found = fetch_input(entry, folder, progress)
+            click.echo(found.message)
+        except RegistryError as error:  # the other pictures are fetched all the same
+            click.echo(f"nstyle inputs: {error}", err=True)
+            failures += 1
+    if failures:
+        sys.exit(1)
+
+
+@inputs_group.command("verify")
+@click.argument("names", nargs=-1)
+@_folder
+@ends_in_one_line("nstyle inputs")
+def verify_command(names: tuple[str, ...], folder: Path) -> None:
+    """Compare the files of NAMES, or all that are there, with what is known of them."""
+    known = load_manifest()
+    entries = chosen(names, known, "picture") or [e for e in known.values() if (folder / e.file).exists()]
+    failures = 0
+    for entry in entries:
+        found = verify_input(entry, folder)
+        click.echo(f"{entry.name}: {found.status}: {found.message}")
+        failures += not found.passed
+    if failures:
+        raise RegistryError(
+            f"verify: {failures} of {len(entries)} failed; move them away, then: nstyle inputs fetch"
+        )
+
+
+@inputs_group.command("list")
+@_folder
+@ends_in_one_line("nstyle inputs")
+def list_command(folder: Path) -> None:
+    """List the pictures: name, whether it is there, file, what it shows and whose it is."""
+    for entry in load_manifest().values():
+        click.echo(f"{entry.name:<24} {_state(entry, folder)}, {_checksum(entry)}, {entry.file}")
+        click.echo(f"{'':<24} {entry.what}")
+        click.echo(f"{'':<24} rights: {entry.licence}")
+
+
+def _state(entry: InputEntry, folder: Path) -> str:
+    return "present" if (folder / entry.file).is_file() else "not fetched"
+
+
+def _checksum(entry: InputEntry) -> str:
+    return "checksum known" if entry.has_checksum else "no checksum published"
