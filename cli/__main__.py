@@ -11,9 +11,13 @@ COMMANDS = {
     "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
     "doctor": ("cli.doctor:doctor_command", "Examine this machine and installation."),
     "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
+    "inputs": ("cli.inputs:inputs_group", "Fetch, list and verify the pictures of the gallery's configs."),
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
+    "port": ("cli.port:port_command", "Write configs for old shell scripts and README commands."),
+    "report": ("cli.report_pages:report_command", "Write a web page about all runs in a folder."),
     "reproduce": ("cli.provenance:reproduce_command", "Make a picture again from its record, and compare."),
+    "run": ("cli.run_config:run_command", "Run what is not up to date of a config."),
     "to-lua": ("cli.to_lua:to_lua_command", "Print a config as the command line of the original."),
     "show": ("cli.provenance:show_command", "Show how a picture was made."),
 }

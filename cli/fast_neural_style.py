@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cli import terminal
 from cli.lua_flags import CommandLine, Grammar
 from cli.program import run_program
-from core.settings_text import read_yaml
+from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def _command(line: CommandLine) -> int:
     if "config" in line.others:
         settings = read_yaml(line.others["config"], settings)
     settings = settings.replace(**line.settings)
-    settings.validate()
     if "save_config" in line.others:
         _save_config(line.others["save_config"], settings)
-    return _start(settings)
+    return run_settings(settings)
 
 
 def _save_config(path: str, settings: TransformSettings) -> None:
@@ -50,10 +49,12 @@ def _save_config(path: str, settings: TransformSettings) -> None:
     save_config(path, settings)
 
 
-def _start(settings: TransformSettings) -> int:
+def run_settings(settings: TransformSettings) -> int:
+    """One call with these flags; returns the exit status. Raises: NeuralStyleError."""
     from cli.transform_runs import check_before, stylize_film, stylize_folder, stylize_picture
     from core.transform.open_model import open_model
 
+    settings.validate()
     check_before(settings)
     opened = open_model(settings)
     _tell(opened, settings)

@@ -1,13 +1,16 @@
-"""docs/flags.md, made from the programs' settings: ``python -m cli.flags_page``."""
+"""docs/flags.md and docs/config.schema.json, made from the programs' flags: ``python -m cli.flags_page``."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from cli import fast_neural_style, neural_style, webcam_demo
 from cli.lua_flags import Grammar, default_text
+from core.stages.schema import config_schema
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "flags.md"
+SCHEMA = PAGE.with_name("config.schema.json")
 HEAD = """# Flags
 
 Made by `make docs` from `core/settings.py`, `core/transform/settings.py` and `core/transform/webcam.py`; a
@@ -79,3 +82,4 @@ def _cell(words: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    SCHEMA.write_text(json.dumps(config_schema(), indent=1) + "\n")

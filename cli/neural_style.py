@@ -10,7 +10,7 @@ from cli.lua_flags import CommandLine, Grammar
 from cli.program import run_program
 from cli.terminal import notice, print_log
 from core.settings import Settings
-from core.settings_text import read_yaml
+from core.settings_yaml import read_yaml
 
 if TYPE_CHECKING:
     from core.checkpoint import Checkpoint
@@ -37,10 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    settings = settings_of(line)
+    return run_settings(settings_of(line), line)
+
+
+def run_settings(settings: Settings, line: CommandLine, resume_if_possible: bool = False) -> int:
+    """One run with these flags; of ``line`` only the flags about the run itself are used.
+
+    resume_if_possible: go on from a checkpoint of the same run, if there is one; otherwise start anew.
+    Raises: NeuralStyleError, CaffemodelError.
+    """
     settings.validate()
     _check_outputs(settings, line)
-    return _start(settings, line)
+    return _start(settings, line, resume_if_possible)
 
 
 def settings_of(line: CommandLine) -> Settings:
@@ -62,7 +70,7 @@ def _check_outputs(settings: Settings, line: CommandLine) -> None:
             check_target(flag, line.others[flag])
 
 
-def _start(settings: Settings, line: CommandLine) -> int:
+def _start(settings: Settings, line: CommandLine, resume_if_possible: bool) -> int:
     from cli.run import run
     from cli.run_files import save_config
     from core.devices import choose
@@ -80,22 +88,35 @@ def _start(settings: Settings, line: CommandLine) -> int:
         print_log("\n".join(planned.lines()) + "\n")
         return 0
     planned.check()
-    resumed = checkpoint_of(settings, placement) if "resume" in line.others else None
+    resumed = None
+    if "resume" in line.others or resume_if_possible:
+        resumed = _checkpoint(settings, placement, strict=not resume_if_possible)
     trace_file, plot_file = line.others.get("trace_file", ""), line.others.get("plot_losses", "")
     return run(settings, placement, trace_file, plot_file, resumed)
 
 
-def checkpoint_of(settings: Settings, placement: Placement) -> Checkpoint | None:
-    """The state to go on from, if there is one. Raises: CheckpointError: of another run, or damaged."""
+def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Checkpoint | None:
+    """The state to go on from, if there is one.
+
+    Raises: CheckpointError where ``strict``: it is of another run, or damaged. Otherwise it is passed over.
+    """
     from core.checkpoint import checkpoint_file, load_checkpoint
+    from core.errors import CheckpointError
     from core.provenance import run_identity
 
     path = checkpoint_file(settings.output_image)
     if not path.exists():
-        notice(f"-resume: there is no {path}; the run starts from the beginning")
+        if strict:
+            notice(f"-resume: there is no {path}; the run starts from the beginning")
         return None
-    checkpoint = load_checkpoint(path, run_identity(settings, placement))
-    notice(f"-resume: going on behind evaluation {checkpoint.due.number}")
+    try:
+        checkpoint = load_checkpoint(path, run_identity(settings, placement))
+    except CheckpointError as error:
+        if strict:
+            raise
+        notice(f"not used: {error}")
+        return None
+    notice(f"going on behind evaluation {checkpoint.due.number}, from {path}")
     return checkpoint
 
 

@@ -14,22 +14,31 @@ def run_program(
     grammar: Grammar, command: Callable[[CommandLine], int], arguments: Sequence[str] | None
 ) -> int:
     """Parse and run; returns the exit status: the command's own, 1 for an error, 130 when interrupted."""
-    try:
+
+    def act() -> int:
         line = parse(grammar, sys.argv[1:] if arguments is None else arguments)
         if line.help:
             print_log(usage(grammar) + "\n")
             return 0
         return command(line)
+
+    return ending(grammar.program, act)
+
+
+def ending(program: str, act: Callable[[], int]) -> int:
+    """The exit status of an action; what went wrong is said in one line."""
+    try:
+        return act()
     except BrokenPipeError:
         discard_log()
         return 1
     except KeyboardInterrupt:
-        notice("interrupted; nothing more is written", grammar.program)
+        notice("interrupted; nothing more is written", program)
         return 130
     except Exception as error:
         if not _is_for_the_user(error):
             raise
-        notice(str(error), grammar.program)
+        notice(str(error), program)
         return 1
 
 

@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from core.events import CheckpointDue, Evaluation, Event
 from core.images import save_image
 from core.provenance import Provenance
 from core.settings import Settings
+from core.stages.files import numbered
 from core.stylize import output_image, stylize
 
 ADVICE = {
@@ -178,12 +178,6 @@ class Session:
 def _notice_above_bar(sentence: str) -> None:
     with tqdm.external_write_mode(file=sys.stderr):
         notice(sentence)
-
-
-def numbered(path: str, number: int) -> str:
-    """The name of an intermediate image: ``out.png`` becomes ``./out_100.png``."""
-    target = Path(path)
-    return f"{target.parent}/{target.stem}_{number}{target.suffix}"
 
 
 @contextmanager

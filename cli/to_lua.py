@@ -11,14 +11,12 @@ import click
 
 from core.errors import NeuralStyleError, SettingsError
 from core.flags import Flag, flags_of
-from core.settings import Settings
-from core.settings_text import format_value, parse_value, read_yaml
-from core.transform.settings import TransformSettings
+from core.programs import PROGRAMS
+from core.settings_text import format_value, parse_value
+from core.settings_yaml import read_yaml
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-PROGRAMS: dict[str, Any] = {"neural_style": Settings, "fast_neural_style": TransformSettings}
 
 
 @click.command("to-lua")
@@ -30,7 +28,7 @@ def to_lua_command(config: Path, program: str) -> None:
     Flags that the original does not have are left out, and said so.
     """
     try:
-        settings = read_yaml(config, PROGRAMS[program]())
+        settings = read_yaml(config, PROGRAMS[program].settings())
         settings.validate()
         words, ours = lua_words(settings)
     except NeuralStyleError as error:
@@ -38,7 +36,7 @@ def to_lua_command(config: Path, program: str) -> None:
         sys.exit(1)
     for name in ours:
         click.echo(f"nstyle to-lua: -{name} is not in the original and is left out", err=True)
-    click.echo(shlex.join(["th", f"{program}.lua", *words]))
+    click.echo(shlex.join(["th", PROGRAMS[program].lua, *words]))
 
 
 def lua_words(settings: DataclassInstance) -> tuple[list[str], list[str]]:

@@ -14,7 +14,10 @@ from core.records import Record
 from core.settings_text import format_value
 
 NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result
-UNDECIDING = frozenset(("threads", "print_iter", "checkpoint_iter", "gpu", "arithmetic"))
+UNDECIDING = frozenset(
+    "threads print_iter checkpoint_iter gpu arithmetic "  # arithmetic and devices are compared as resolved
+    "timing verbose jobs recursive sorted skip_existing require_gpu".split()
+)
 RESOLVED = ("numeric_version", "arithmetic", "devices", "runtime")
 
 

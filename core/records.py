@@ -84,7 +84,7 @@ def without_folders(settings: DataclassInstance) -> Record:
 
 def local_path(path: str) -> str:
     """A path inside the working directory as it is from there, of any other the name alone."""
-    full = Path(path).absolute()
+    full = Path(os.path.normpath(Path(path).absolute()))
     if not path or not full.is_relative_to(Path.cwd()):
         return Path(path).name
     return str(full.relative_to(Path.cwd()))

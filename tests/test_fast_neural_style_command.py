@@ -10,7 +10,7 @@ from PIL import Image
 
 from cli.fast_neural_style import GRAMMAR, main
 from core.images import image_size
-from core.settings_text import read_yaml
+from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 from tests.film_factory import make_film

@@ -14,7 +14,7 @@ from PIL import Image
 
 from cli.neural_style import main
 from core.settings import Settings
-from core.settings_text import read_yaml
+from core.settings_yaml import read_yaml
 from tests.conftest import GOLDEN, ROOT
 
 MODEL = str(GOLDEN / "models" / "vgg19_mini_v1.caffemodel")

@@ -9,7 +9,9 @@ import yaml
 from core.errors import SettingsError
 from core.flags import flags_of
 from core.settings import Settings, lua_number, split_commas
-from core.settings_text import format_value, parse_value, read_yaml, to_yaml
+from core.settings_text import format_value, parse_value
+from core.settings_yaml import read_yaml, to_yaml
+from core.stages.config import read_config
 from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 
@@ -264,9 +266,9 @@ CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yml") if path.pare
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_bundled_configs_are_valid(path):
-    settings = read_yaml(path, Settings())
-    settings.validate()
-    assert settings.notices() == []
+    for stage in read_config(path).stages:
+        stage.settings.validate()
+        assert stage.settings.notices() == []
 
 
 def test_default_config_is_the_default(monkeypatch):
@@ -280,4 +282,4 @@ def test_default_config_of_the_fast_path(monkeypatch):
     monkeypatch.chdir(ROOT)
     path = FAST / "default.yml"
     assert read_yaml(path.relative_to(ROOT), TransformSettings()) == TransformSettings()
-    assert list(yaml.safe_load(path.read_text())) == list(flags_of(TransformSettings))
+    assert list(yaml.safe_load(path.read_text())) == ["program", *flags_of(TransformSettings)]

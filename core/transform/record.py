@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.identity import NUMERIC_VERSION
 from core.images import Image, to_bytes
 from core.records import (
     Record,
@@ -39,13 +40,24 @@ class Recorder:
             input_image=str(source), output_image=str(target), input_dir="", output_dir=""
         )
         record: Record = {
-            **new_record(PROGRAM, alone),
-            "inputs": {"input_image": [hashed_file(str(source))], "model": [self._model]},
+            **run_identity(alone, self._model),
             "runtime": self._runtime,
             "environment": environment(),
             "pixels_sha256": pixels_digest(to_bytes(picture)),
         }
         save_with_record(target, picture, record, NOT_SHAPING)
+
+
+def run_identity(settings: TransformSettings, model: dict[str, str] | None = None) -> Record:
+    """The part of a record that is known before the run, and decides its result. ``model``: hashed, if so."""
+    return {
+        **new_record(PROGRAM, settings),
+        "inputs": {
+            "input_image": [hashed_file(settings.input_image)],
+            "model": [model or hashed_file(settings.model)],
+        },
+        "numeric_version": NUMERIC_VERSION,
+    }
 
 
 def environment() -> dict[str, str]:

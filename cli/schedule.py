@@ -1,0 +1,118 @@
+"""The stages of a config in the order of their dependencies, one after the other or several at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+from core.stages.config import Stage
+from core.stages.graph import Dependencies
+from core.stages.staleness import why_stale
+
+Execute = Callable[[Stage], int]
+Tell = Callable[[str, list[str]], None]
+Stop = Callable[[int], None]
+STOPPED = (130, 143)
+SKIPPED = 1
+
+
+class Schedule:
+    """What is done, running and still to do.
+
+    tell: is told a sentence about a stage, and the reasons for running it.
+    """
+
+    def __init__(self, stages: Sequence[Stage], needed: Dependencies, tell: Tell) -> None:
+        self._stages, self._needed, self._tell = stages, needed, tell
+        self._statuses: dict[str, int] = {}
+
+    @property
+    def status(self) -> int:
+        """The first exit status that is not 0."""
+        return next(filter(None, self._statuses.values()), 0)
+
+    def run_in_turn(self, execute: Execute) -> int:
+        """One stage after the other; returns the exit status."""
+        for stage in self._stages:
+            if not self._is_settled(stage):
+                self._finish(stage, execute(stage))
+            if self.status in STOPPED:
+                break
+        return self.status
+
+    def run_at_once(self, execute: Execute, jobs: int, stop: Stop) -> int:
+        """Up to ``jobs`` stages at a time; after a failure those that depend on it are left out.
+
+        stop: called with the signal that wants the whole to end; running stages then end with its status.
+        """
+        waiting = list(self._stages)
+        running: dict[Future[int], Stage] = {}
+        with ThreadPoolExecutor(jobs) as pool, _signals_go_to(stop):
+            while waiting or running:
+                for stage in [stage for stage in waiting if self._is_ready(stage)]:
+                    if len(running) == jobs:
+                        break
+                    waiting.remove(stage)
+                    if not self._is_settled(stage):
+                        running[pool.submit(execute, stage)] = stage
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self._finish(running.pop(future), future.result())
+                if self.status in STOPPED:
+                    waiting.clear()
+        return self.status
+
+    def _is_ready(self, stage: Stage) -> bool:
+        return all(name in self._statuses for name in self._needed[stage.name])
+
+    def _is_settled(self, stage: Stage) -> bool:
+        """Whether nothing has to run, because all is there or because something before it failed."""
+        failed = [name for name in self._needed[stage.name] if self._statuses[name]]
+        if failed:
+            self._statuses[stage.name] = SKIPPED
+            self._tell(f"{stage.name}: left out, {failed[0]} failed", [])
+            return True
+        reasons = why_stale(stage)
+        if not reasons:
+            self._statuses[stage.name] = 0
+            self._tell(f"{stage.name}: up to date", [])
+            return True
+        self._tell(f"{stage.name}: running", reasons)
+        return False
+
+    def _finish(self, stage: Stage, status: int) -> None:
+        self._statuses[stage.name] = status
+        self._tell(f"{stage.name}: {'done' if status == 0 else f'ended with status {status}'}", [])
+
+
+def planned(stages: Sequence[Stage], needed: Dependencies) -> Iterator[tuple[Stage, list[str]]]:
+    """Every stage with the reasons for which it would run, none if it is up to date."""
+    would_run: set[str] = set()
+    for stage in stages:
+        before = [name for name in needed[stage.name] if name in would_run]
+        reasons = [f"{name} would run" for name in before] or why_stale(stage)
+        if reasons:
+            would_run.add(stage.name)
+        yield stage, reasons
+
+
+def stop_children(number: int) -> None:
+    """Ctrl-C reaches all processes of the terminal by itself, a request to terminate only this one."""
+    if number == signal.SIGTERM:
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+@contextmanager
+def _signals_go_to(stop: Stop) -> Iterator[None]:
+    previous = {
+        number: signal.signal(number, lambda number, frame: stop(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

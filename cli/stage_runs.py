@@ -1,0 +1,79 @@
+"""One stage of a config at work: in this process, or in one of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.program import ending
+from core.stages.config import Stage
+from core.stages.files import makes_many_files, outputs
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.transform.settings import TransformSettings
+
+
+def run_stage(stage: Stage) -> int:
+    """Run a stage as its program does, going on from a checkpoint of the same run; returns the exit status.
+
+    Folders of outputs are created.
+    """
+    return ending(stage.program, lambda: _work(stage))
+
+
+def _work(stage: Stage) -> int:
+    for path in outputs(stage.settings):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return RUNNERS[stage.program](stage.settings)
+
+
+def _slow(settings: Settings) -> int:
+    from cli.lua_flags import CommandLine
+    from cli.neural_style import run_settings
+
+    return run_settings(settings, CommandLine(), resume_if_possible=True)
+
+
+def _fast(settings: TransformSettings) -> int:
+    from cli.fast_neural_style import run_settings
+
+    return run_settings(settings)
+
+
+RUNNERS: dict[str, Callable[[Any], int]] = {"neural_style": _slow, "fast_neural_style": _fast}
+
+
+def log_file(stage: Stage) -> Path:
+    """Where a stage that runs beside others writes what it prints."""
+    target = Path(outputs(stage.settings)[0])
+    return (
+        target.with_name(f"{target.name}.log")
+        if not makes_many_files(stage.settings)
+        else Path(f"{stage.name}.log")
+    )
+
+
+def run_in_process(stage: Stage, threads: int) -> int:
+    """Run a stage in a new process that prints into :func:`log_file`; returns the exit status.
+
+    threads: for a stage that does not say how many itself.
+    """
+    if stage.settings.threads == 0:
+        stage = stage.replace(threads=float(threads))
+    process = multiprocessing.get_context("spawn").Process(target=_logged, args=(stage,))
+    process.start()
+    process.join()
+    status = process.exitcode or 0  # minus the signal's number, where one ended it
+    return status if status >= 0 else 128 - status
+
+
+def _logged(stage: Stage) -> None:
+    log_file(stage).parent.mkdir(parents=True, exist_ok=True)
+    with log_file(stage).open("w") as log, redirect_stdout(log), redirect_stderr(log):
+        status = run_stage(stage)
+    sys.exit(status)

@@ -1,0 +1,27 @@
+"""The programs: the name of the command, the Lua script it stands for, and the dataclass of its flags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from core.settings import CHOICES, Settings
+from core.training.settings import SLOW_CHOICES, TRAIN_CHOICES, SlowSettings, TrainSettings
+from core.transform.settings import CHOICES as TRANSFORM_CHOICES
+from core.transform.settings import TransformSettings
+
+
+class Program(NamedTuple):
+    """lua: the original's script.  settings: the dataclass of its flags.  choices: the words a flag takes."""
+
+    lua: str
+    settings: type
+    choices: Mapping[str, Sequence[str]]
+
+
+PROGRAMS = {
+    "neural_style": Program("neural_style.lua", Settings, CHOICES),
+    "fast_neural_style": Program("fast_neural_style.lua", TransformSettings, TRANSFORM_CHOICES),
+    "slow_neural_style": Program("slow_neural_style.lua", SlowSettings, SLOW_CHOICES),
+    "train_fast_neural_style": Program("train.lua", TrainSettings, TRAIN_CHOICES),
+}

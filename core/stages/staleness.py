@@ -1,0 +1,63 @@
+"""Whether a stage has to run again: its result's record is compared with what a run would depend on now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from core.checksums import file_digests
+from core.errors import NeuralStyleError
+from core.identity import differences
+from core.records import Record, beside, read_record
+from core.stages.config import Stage
+from core.stages.files import makes_many_files, numbered_outputs
+
+
+def why_stale(stage: Stage) -> list[str]:
+    """Sentences about what changed since the stage's result was made; none if it is up to date."""
+    if makes_many_files(stage.settings):
+        return ["a folder or a film has no record of its own (-skip_existing 1 skips finished pictures)"]
+    return next(filter(None, _reasons(stage, Path(stage.settings.output_image))), [])
+
+
+def _reasons(stage: Stage, result: Path) -> Iterator[list[str]]:
+    """From the cheapest to find out to the dearest."""
+    if not result.exists():
+        yield [f"there is no {result}"]
+        return
+    if not beside(result).exists():
+        yield [f"{result} has no record beside it"]
+        return
+    try:
+        record = read_record(result)
+        yield _incomplete(stage, record)
+        yield [f"there is no {path}" for path in numbered_outputs(stage.settings) if not Path(path).exists()]
+        if file_digests(result).sha256 != record["sha256"]:
+            yield [f"{result} is no longer the file that was made"]
+        yield differences(record, _identity(stage, record), type(stage.settings))
+    except (NeuralStyleError, OSError) as error:
+        yield [str(error)]
+    except (KeyError, TypeError, AttributeError):
+        yield [f"the record of {result} is damaged"]
+
+
+def _incomplete(stage: Stage, record: Record) -> list[str]:
+    if record["program"] != stage.program:
+        return [f"made by {record['program']}"]
+    wanted = getattr(stage.settings, "num_iterations", None)
+    if wanted is not None and record["evaluation"] != wanted:
+        return [f"stopped at evaluation {record['evaluation']} of {wanted:g}"]
+    return []
+
+
+def _identity(stage: Stage, record: Record) -> Record:
+    """What a run would depend on now."""
+    if stage.program == "fast_neural_style":
+        from core.transform.record import run_identity as fast_identity
+
+        # Which runtime would be taken is known only once the network is open; it is left as it was.
+        return {**fast_identity(stage.settings), "runtime": record.get("runtime")}
+    from core.devices import choose
+    from core.provenance import run_identity
+
+    return run_identity(stage.settings, choose(stage.settings))
