@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,15 +67,24 @@ def settings_of(record: Record, kind: type[S], folders: Sequence[Path]) -> S:
 
     Raises: SettingsError: a damaged record or a missing input.
     """
-    known, values = flags_of(kind), record.get("settings")
-    if not isinstance(values, dict) or not isinstance(record.get("inputs"), dict):
-        raise SettingsError("the record is damaged: it holds no flags or no inputs")
-    flags = {name: _checked(known, name, value) for name, value in values.items()}
+    known, found = flags_of(kind), {}
+    recorded = recorded_settings(record, kind)
     for flag, entries in record["inputs"].items():
         paths = _found(entries, folders)
         if flag in known and paths:
-            flags[flag] = paths if is_list(known[flag]) else paths[0]
-    return kind(**flags)
+            found[flag] = paths if is_list(known[flag]) else paths[0]
+    return replace(recorded, **found)
+
+
+def recorded_settings(record: Record, kind: type[S]) -> S:
+    """The recorded flags of a program, with inputs under their recorded names.
+
+    Raises: SettingsError: a damaged record.
+    """
+    known, values = flags_of(kind), record.get("settings")
+    if not isinstance(values, dict) or not isinstance(record.get("inputs"), dict):
+        raise SettingsError("the record is damaged: it holds no flags or no inputs")
+    return kind(**{name: _checked(known, name, value) for name, value in values.items()})
 
 
 def check_repeatable(settings: Settings) -> None:
@@ -99,16 +108,27 @@ def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:
 def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:
     """The files of one flag. Raises: SettingsError naming the first that is nowhere."""
     try:
-        return tuple(_find(str(entry["file"]), str(entry["sha256"]), folders) for entry in entries)
+        return tuple(find_by_checksum(str(entry["file"]), str(entry["sha256"]), folders) for entry in entries)
     except (KeyError, TypeError):
         raise SettingsError("the record is damaged: its inputs are not readable") from None
 
 
-def _find(name: str, sha256: str, folders: Sequence[Path]) -> str:
+def sha256_of(path: Path) -> str:
+    """Of a file. Raises: OSError."""
+    return file_digests(path).sha256
+
+
+def find_by_checksum(
+    name: str, sha256: str, folders: Sequence[Path], digest: Callable[[Path], str] = sha256_of
+) -> str:
+    """The file with this checksum: under its recorded name, or under any other directly in ``folders``.
+
+    Raises: SettingsError: it is nowhere.
+    """
     candidates = [folder / part for folder in (*folders, MODELS_DIR) for part in (name, Path(name).name)]
     others = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
     for path in (*candidates, *others):
-        if path.is_file() and file_digests(path).sha256 == sha256:
+        if path.is_file() and digest(path) == sha256:
             return str(path)
     searched = ", ".join(map(str, dict.fromkeys(folders)))
     raise SettingsError(

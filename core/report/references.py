@@ -1,0 +1,64 @@
+"""A result against a reference picture of the same name, for the page."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.compare import Comparison, compare_files, save_heat_map
+from core.errors import ImageError
+from core.report.pictures import PictureView, as_it_is, scaled
+
+
+@dataclass(frozen=True)
+class ReferenceView:
+    """picture: the reference.  figures: names and values.  note: why there are none, else empty.
+
+    heat_map: of the difference; none where the pictures are equal, or cannot be compared.
+    """
+
+    picture: PictureView
+    figures: tuple[tuple[str, str], ...] = ()
+    heat_map: PictureView | None = None
+    note: str = ""
+
+
+def find_reference(result: Path, folder: Path, references: Path) -> Path | None:
+    """The picture at the same place in ``references`` as the result in ``folder``, or of the same name."""
+    candidates = (references / result.relative_to(folder), references / result.name)
+    return next((path for path in candidates if path.is_file() and not _same_file(path, result)), None)
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    return a.resolve() == b.resolve()
+
+
+def reference_view(result: Path, reference: Path) -> ReferenceView:
+    """Raises: ImageError: the reference cannot be read; pictures of different sizes give a note instead."""
+    picture = as_it_is(reference)
+    try:
+        found = compare_files(result, reference)
+        heat_map = _heat_map(found) if found.largest else None
+    except ImageError as error:
+        note = str(error).replace(str(result), "the result").replace(str(reference), "the reference")
+        return ReferenceView(picture, note=note)
+    return ReferenceView(picture, _figures(found), heat_map)
+
+
+def _figures(found: Comparison) -> tuple[tuple[str, str], ...]:
+    return (
+        ("PSNR", "equal" if math.isinf(found.psnr) else f"{found.psnr:.2f} dB"),
+        ("SSIM", f"{found.ssim:.6f}"),
+        ("Largest difference", f"{found.largest:.4g} of 255 levels"),
+        ("Mean difference", f"{found.mean:.4f} levels"),
+        ("Differing pixels", f"{found.differing:.3%}"),
+    )
+
+
+def _heat_map(found: Comparison) -> PictureView:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "difference.png")
+        save_heat_map(path, found)
+        return scaled(path)

@@ -1,0 +1,143 @@
+"""The runs in a folder, found by the records of their pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as PillowImage
+
+from core.errors import ImageError, NeuralStyleError, SettingsError
+from core.provenance import NOT_SHAPING
+from core.provenance import PROGRAM as SLOW
+from core.records import KEYWORD, Record, beside, read_record
+from core.reproduce import recorded_settings
+from core.settings import Settings
+from core.transform.record import PROGRAM as FAST
+from core.transform.settings import TransformSettings
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm")
+
+
+@dataclass(frozen=True)
+class RecordedPicture:
+    """A picture, its record, and the flags in it. evaluation: 0 for a picture of the fast path."""
+
+    path: Path
+    record: Record
+    settings: Settings | TransformSettings
+    evaluation: int
+
+    @property
+    def trace(self) -> list[str]:
+        """The total loss of every evaluation as text; empty where the record does not hold them."""
+        return [str(total) for total in self.record.get("trace", [])]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Its intermediate pictures in order, and its last one."""
+
+    intermediates: tuple[RecordedPicture, ...]
+    result: RecordedPicture
+
+
+def find_runs(folder: Path) -> tuple[list[Run], list[str]]:
+    """All runs in ``folder`` and the folders in it, and a sentence about each record that cannot be used.
+
+    Raises: ImageError: the folder is none, or holds no runs.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: no such folder; name the one with your results")
+    pictures, warnings = [], []
+    for path in _recorded(folder):
+        try:
+            pictures.append(_read(path))
+        except NeuralStyleError as error:
+            warnings.append(str(error))
+    runs = _grouped(pictures)
+    if not runs:
+        found = f"; {'; '.join(warnings)}" if warnings else ""
+        raise ImageError(
+            f"{folder}: holds no picture that says how it was made; name a folder with results of "
+            f"neural_style or fast_neural_style and the PICTURE.json files beside them{found}"
+        )
+    return sorted(runs, key=lambda run: run.result.path), warnings
+
+
+def _recorded(folder: Path) -> Iterator[Path]:
+    """Every picture with a record, and the name of every picture that has gone from beside its record."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        records = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+        for name in sorted({*names, *records}):
+            path = Path(place, name)
+            if path.suffix.lower() in SUFFIXES and (name in records or _carries_record(path)):
+                yield path
+
+
+def _carries_record(path: Path) -> bool:
+    try:
+        with PillowImage.open(path, formats=("PNG",)) as picture:
+            return KEYWORD in picture.info
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError):
+        return False
+
+
+def _read(path: Path) -> RecordedPicture:
+    """Raises: NeuralStyleError: a damaged record, or one without its picture."""
+    record = read_record(path)
+    if not path.is_file():
+        raise ImageError(f"{beside(path)}: its picture {path.name} is not beside it")
+    program, evaluation = record.get("program"), record.get("evaluation", 0)
+    if program not in (SLOW, FAST):
+        raise ImageError(f"{path}: its record is damaged: it names no program of ours")
+    try:
+        kind: type[Settings | TransformSettings] = Settings if program == SLOW else TransformSettings
+        settings = recorded_settings(record, kind)
+    except SettingsError as error:
+        raise ImageError(f"{path}: {error}") from None
+    if not isinstance(evaluation, int) or not isinstance(record.get("trace", []), list):
+        raise ImageError(f"{path}: its record is damaged: evaluation or trace is not readable")
+    return RecordedPicture(path, record, settings, evaluation)
+
+
+def _grouped(pictures: Iterable[RecordedPicture]) -> list[Run]:
+    groups: dict[tuple[Path, str], list[RecordedPicture]] = {}
+    for picture in pictures:
+        path = _path_of_result(picture)
+        groups.setdefault((path, _shape(picture.record)), []).append(picture)
+    runs = []
+    for (path, _), group in groups.items():
+        group.sort(key=lambda picture: picture.evaluation)
+        result = next((picture for picture in group if picture.path == path), group[-1])
+        before = tuple(picture for picture in group if _leads_to(picture, result))
+        runs.append(Run(before, result))
+        # Left over from another run with the same flags, such as one from other noise.
+        runs += _grouped(picture for picture in group if picture is not result and picture not in before)
+    return runs
+
+
+def _path_of_result(picture: RecordedPicture) -> Path:
+    """``out.png`` for its intermediate picture ``out_100.png``; any other picture is a result itself."""
+    path, number = picture.path, f"_{picture.evaluation}"
+    if not picture.evaluation or not path.stem.endswith(number):
+        return path
+    result = path.with_name(path.stem.removesuffix(number) + path.suffix)
+    named = picture.record["settings"].get("output_image", result.name)  # the text of a PNG does not tell
+    return result if Path(named).name == result.name else path
+
+
+def _shape(record: Record) -> str:
+    """Equal for pictures of the same run."""
+    flags = {name: value for name, value in record["settings"].items() if name not in NOT_SHAPING}
+    return json.dumps([flags, record["inputs"]], sort_keys=True)
+
+
+def _leads_to(picture: RecordedPicture, result: RecordedPicture) -> bool:
+    ours, all_of_them = picture.trace, result.trace
+    same = not ours or not all_of_them or ours == all_of_them[: len(ours)]
+    return same and picture.evaluation < result.evaluation

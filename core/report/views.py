@@ -1,0 +1,136 @@
+"""Runs as the page shows them: everything as text, markup or data: URIs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import ImageError, NeuralStyleError
+from core.report.facts import facts_of, headline, state_of
+from core.report.inputs import Inputs
+from core.report.pictures import THUMBNAIL_SIDE, PictureView, as_it_is, scaled
+from core.report.plots import Curve, curves_of, plot
+from core.report.references import ReferenceView, find_reference, reference_view
+from core.report.runs import RecordedPicture, Run
+from core.settings import Settings
+from core.settings_yaml import to_yaml
+from core.transform.settings import TransformSettings
+
+# The old command of a program's settings, and the flags that it does not have. Raises: SettingsError.
+OldCommand = Callable[[str, Settings | TransformSettings], tuple[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """The picture of one evaluation."""
+
+    evaluation: int
+    picture: PictureView
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run on the page.
+
+    name: of its anchor and ids.  title: the result's path.  headline: one line about the run.
+    changed: whether the result is no longer the recorded picture.  result: of the last evaluation; ``frames``
+    hold it again as the last, and are empty where there are no intermediate pictures.  inputs: role and
+    picture.  plot: SVG markup.  command: of 2015, empty where there is none, as ``command_note`` says.
+    facts: names and values of how it was made.
+    """
+
+    name: str
+    title: str
+    headline: str
+    changed: bool
+    thumbnail: PictureView
+    result: PictureView
+    inputs: tuple[tuple[str, PictureView], ...]
+    frames: tuple[FrameView, ...]
+    reference: ReferenceView | None
+    curves: tuple[Curve, ...]
+    plot: str
+    yaml: str
+    command: str
+    command_note: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Makes views of the runs in ``folder``. references: the folder of pictures to compare with, if any."""
+
+    folder: Path
+    inputs: Inputs
+    references: Path | None
+    old_command: OldCommand
+
+    def view(self, run: Run, name: str, warn: Callable[[str], object]) -> RunView:
+        """Pictures beside the result that cannot be read are warned of and left out.
+
+        Raises: ImageError: the result cannot be read, or its record is damaged.
+        """
+        try:
+            return self._view(run, name, warn)
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError):
+            raise ImageError(f"{run.result.path}: its record is damaged") from None
+
+    def _view(self, run: Run, name: str, warn: Callable[[str], object]) -> RunView:
+        result, path = run.result, run.result.path
+        picture, state = as_it_is(path), state_of(path, result.record)
+        curves = _curves(result)
+        command, note = self._command(result)
+        return RunView(
+            name=name,
+            title=str(path.relative_to(self.folder)),
+            headline=headline(result.record, result.settings),
+            changed=not state.unchanged,
+            thumbnail=scaled(path, THUMBNAIL_SIDE),
+            result=picture,
+            inputs=tuple(self.inputs.of(result.record, result.settings)),
+            frames=_frames(run, picture, warn),
+            reference=self._reference(path, warn),
+            curves=curves,
+            plot=plot(curves, name) if curves else "",
+            yaml=to_yaml(result.settings, Path()),
+            command=command,
+            command_note=note,
+            facts=(("File", state.sentence), *facts_of(result.record)),
+        )
+
+    def _reference(self, result: Path, warn: Callable[[str], object]) -> ReferenceView | None:
+        path = find_reference(result, self.folder, self.references) if self.references else None
+        try:
+            return reference_view(result, path) if path else None
+        except ImageError as error:
+            warn(str(error))
+            return None
+
+    def _command(self, result: RecordedPicture) -> tuple[str, str]:
+        """The old command and a sentence about what it lacks, or an empty one and why."""
+        try:
+            command, missing = self.old_command(str(result.record["program"]), result.settings)
+        except NeuralStyleError as error:
+            return "", f"There is no old command for it: {error}."
+        left_out = ", ".join(f"-{name}" for name in missing)
+        return command, f"Left out, since the original has no such flags: {left_out}." if missing else ""
+
+
+def _frames(run: Run, last: PictureView, warn: Callable[[str], object]) -> tuple[FrameView, ...]:
+    frames = []
+    for picture in run.intermediates:
+        try:
+            frames.append(FrameView(picture.evaluation, scaled(picture.path)))
+        except ImageError as error:
+            warn(str(error))
+    return (*frames, FrameView(run.result.evaluation, last)) if frames else ()
+
+
+def _curves(result: RecordedPicture) -> tuple[Curve, ...]:
+    settings = result.settings
+    if not isinstance(settings, Settings):
+        return ()
+    totals = [float(total) for total in result.trace]
+    rows = result.record.get("layer_losses", [])[: len(totals)]
+    return curves_of(settings.content_layers, settings.style_layers, rows, totals)
