@@ -1,4 +1,4 @@
-"""``nstyle to-lua``: a config as the command line of the original."""
+"""``nstyle to-lua``: a config as command lines of the original."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from core.errors import NeuralStyleError, SettingsError
+from cli.program import ending
+from cli.terminal import notice, print_log
+from core.errors import SettingsError
 from core.flags import Flag, flags_of
 from core.programs import PROGRAMS
 from core.settings_text import format_value, parse_value
-from core.settings_yaml import read_yaml
+from core.stages.config import read_config
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -21,22 +23,26 @@ if TYPE_CHECKING:
 
 @click.command("to-lua")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--program", type=click.Choice(list(PROGRAMS)), default="neural_style", show_default=True)
-def to_lua_command(config: Path, program: str) -> None:
-    """Print the command of 2015 that CONFIG stands for: th neural_style.lua and the flags that differ.
+def to_lua_command(config: Path) -> None:
+    """Print the commands of 2015 that CONFIG stands for: th neural_style.lua and the flags that differ.
 
-    Flags that the original does not have are left out, and said so.
+    One line for each of its runs, in their order. Flags that the original does not have are left out, and
+    said so.
     """
-    try:
-        settings = read_yaml(config, PROGRAMS[program].settings())
-        settings.validate()
-        words, ours = lua_words(settings)
-    except NeuralStyleError as error:
-        click.echo(f"nstyle to-lua: {error}", err=True)
-        sys.exit(1)
-    for name in ours:
-        click.echo(f"nstyle to-lua: -{name} is not in the original and is left out", err=True)
-    click.echo(shlex.join(["th", PROGRAMS[program].lua, *words]))
+
+    def act() -> int:
+        lines, left_out = [], dict[str, None]()
+        for stage in read_config(config).stages:
+            stage.settings.validate()
+            words, ours = lua_words(stage.settings)
+            left_out |= dict.fromkeys(ours)
+            lines.append(shlex.join(["th", PROGRAMS[stage.program].lua, *words]))
+        for name in left_out:
+            notice(f"-{name} is not in the original and is left out", "nstyle to-lua")
+        print_log("\n".join(lines) + "\n")
+        return 0
+
+    sys.exit(ending("nstyle to-lua", act))
 
 
 def lua_words(settings: DataclassInstance) -> tuple[list[str], list[str]]:

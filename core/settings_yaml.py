@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,7 +84,24 @@ def to_yaml(settings: DataclassInstance, folder: str | os.PathLike[str]) -> str:
         if item.metadata["path"]:
             value = _seen_from(folder, item, value)
         values[name] = _to_yaml(value)
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return dumped(values)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every character that ends a line: PyYAML writes some of them as they are, and reads a blank."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Text, escaped where it has to be."""
+        style = None if text.isprintable() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def dumped(values: Mapping[str, Any], width: int = 80) -> str:
+    """YAML that reads back as ``values``; lines are folded behind ``width`` letters."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
 
 
 def yaml_entries(path: str | os.PathLike[str]) -> Entries:

@@ -260,6 +260,17 @@ def test_saved_settings_read_back(tmp_path):
     assert read_yaml(write(tmp_path / "saved.yml", text), Settings()) == settings
 
 
+@pytest.mark.parametrize(
+    "letter", ["\x85", "\u2028", "\u2029", "\ufeff", "\x7f", "\U0001f600", "\t", "'", "#"]
+)
+def test_odd_letters_in_names_survive(tmp_path, monkeypatch, letter):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(content_image=f"a {letter} b.png")
+    assert read_yaml(write(tmp_path / "odd.yml", to_yaml(settings, "")), Settings()).content_image.endswith(
+        settings.content_image
+    )
+
+
 FAST = ROOT / "configs" / "fast"
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yml") if path.parent != FAST)
 

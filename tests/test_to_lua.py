@@ -44,10 +44,10 @@ def test_the_command_means_the_config(changes):
     assert Settings().replace(**parse(GRAMMAR, line).settings) == config
 
 
-def to_lua(tmp_path, content, *more):
+def to_lua(tmp_path, content):
     path = tmp_path / "run.yml"
     path.write_text(yaml.safe_dump(content))
-    return CliRunner().invoke(main, ["to-lua", str(path), *more])
+    return CliRunner().invoke(main, ["to-lua", str(path)])
 
 
 def test_command(tmp_path):
@@ -73,15 +73,26 @@ def test_command(tmp_path):
 
 
 def test_fast_command(tmp_path):
-    shown = to_lua(tmp_path, {"image_size": 0, "median_filter": 5}, "--program", "fast_neural_style")
+    shown = to_lua(tmp_path, {"program": "fast_neural_style", "image_size": 0, "median_filter": 5})
     assert shown.output == "th fast_neural_style.lua -image_size 0 -median_filter 5\n"
 
 
+def test_every_run_of_a_config_has_a_line(tmp_path):
+    stages = {"a": {"seed": 1}, "b": {"init": "image", "checkpoint_iter": 5}}
+    shown = to_lua(tmp_path, {"defaults": {"image_size": 64}, "stages": stages, "vary": {"tv_weight": [0, 1]}})
+    assert shown.stderr == "nstyle to-lua: -checkpoint_iter is not in the original and is left out\n"
+    assert [shlex.split(line)[2:] for line in shown.stdout.splitlines()][:2] == [
+        ["-image_size", "64", "-tv_weight", "0", "-output_image", "out_tv_weight-0.png", "-seed", "1"],
+        ["-image_size", "64", "-tv_weight", "0", "-init", "image", "-output_image", "out_tv_weight-0.png"],
+    ]
+    assert len(shown.stdout.splitlines()) == 4
+
+
 def test_bundled_configs_have_commands():
-    for path in sorted((ROOT / "configs").glob("*.yml")):
+    for path in sorted((ROOT / "configs").rglob("*.yml")):
         shown = CliRunner().invoke(main, ["to-lua", str(path)])
         assert shown.exit_code == 0, shown.output
-        assert "th neural_style.lua" in shown.output
+        assert "neural_style.lua" in shown.output
 
 
 @pytest.mark.parametrize(
