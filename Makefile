@@ -5,18 +5,27 @@ ONNX ?= $(if $(shell command -v nvidia-smi),onnx-gpu,onnx)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 
+# Of the gallery: where its pictures are (make gallery INPUTS=dir), where the weights are, and pictures to
+# compare with in the report (make report REFERENCE=dir).
+INPUTS ?= inputs
+MODELS := vgg_models
+REFERENCE ?=
+VGG := $(MODELS)/VGG_ILSVRC_19_layers.caffemodel
+SMALL := $(MODELS)/vgg19_small.caffemodel
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check parity bench models docs proto clean
+.PHONY: help setup demo test check parity bench models inputs gallery gallery-quick figures report docs proto clean
+.DELETE_ON_ERROR:
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 setup: .venv/ready ## create .venv with the commands neural_style and nstyle
 
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video,report]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video,report,port,ray]'
 	@touch $@
 
 demo: setup ## stylise the bundled photo with the bundled painting, offline, in a minute or two
@@ -49,7 +58,52 @@ bench: setup ## measure speed and memory; writes docs/benchmarks.md
 models: setup ## fetch and verify the original VGG-19 (548 MiB)
 	$(BIN)/nstyle models fetch vgg19
 
-docs: setup ## regenerate docs/flags.md
+# What each picture of the gallery depends on, read from its config.
+ifneq (,$(filter gallery% results/%,$(MAKECMDGOALS)))
+-include build/gallery.mk
+endif
+
+build/gallery.mk: $(wildcard configs/gallery/*) | .venv/ready
+	@mkdir -p $(@D)
+	@$(RUN) cli.make_rules configs/gallery > $@.part && mv $@.part $@
+
+inputs: setup ## fetch the pictures that the gallery starts from
+	$(BIN)/nstyle inputs fetch
+
+gallery: $(GALLERY:%=results/%.png) ## make all 36 pictures of the original's README; hours (make results/NAME.png for one)
+
+# The run is skipped where only the config's date is new, hence the touch.
+results/%.png: configs/gallery/%.yml | .venv/ready
+	$(BIN)/nstyle run $< --why --inputs $(INPUTS) --results results
+	@touch $@
+
+# The small network stands in for the VGG; what other networks need, and what has no pictures here, is left out.
+VGG_OR_SMALL = $(if $(wildcard $(VGG)),$(VGG),$(SMALL))
+all_there = $(and $(filter $(words $(1)),$(words $(wildcard $(1)))),$(1))
+QUICK = $(foreach name,$(GALLERY),$(if $(filter $(VGG),$(MODELS_OF_$(name))),$(if $(call all_there,$(INPUTS_OF_$(name))),$(name))))
+
+gallery-quick: $(QUICK:%=results/quick/%.png) ## a small version of the gallery, in minutes
+	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_OR_SMALL)'
+	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out for want of pictures in $(INPUTS)/ (make inputs) or of another network: $(filter-out $(QUICK),$(GALLERY))')
+
+results/quick/%.png: configs/gallery/%.yml | .venv/ready
+	$(BIN)/nstyle run $< --inputs $(INPUTS) --results results/quick \
+	  --at-most image_size=96 --at-most num_iterations=20 --set model_file=$(VGG_OR_SMALL)
+	@touch $@
+
+figures: $(patsubst configs/%.yml,results/%.png,$(wildcard configs/figures/*.yml)) ## the figures of Gatys et al., of the bundled pictures; some minutes
+
+results/figures/%.png: configs/figures/%.yml $(wildcard $(VGG)) | .venv/ready
+	$(BIN)/nstyle run $< --why --results $(@:.png=) --set model_file=$(VGG_OR_SMALL)
+	$(BIN)/nstyle figure $< --results $(@:.png=) --output $@
+
+report: report/index.html ## a page about all results: report/index.html
+
+report/index.html: $(shell find results -name '*.json' 2>/dev/null) | .venv/ready
+	@mkdir -p results
+	$(BIN)/nstyle report results --output report --inputs $(INPUTS) $(if $(REFERENCE),--reference $(REFERENCE))
+
+docs: setup ## regenerate docs/flags.md and docs/config.schema.json
 	$(RUN) cli.flags_page
 
 proto: ## regenerate caffe_loader/caffe_pb2.py with the oldest protobuf we allow

@@ -10,6 +10,7 @@ COMMANDS = {
     "compare": ("cli.compare:compare_command", "Say how far two pictures are from one another."),
     "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
     "doctor": ("cli.doctor:doctor_command", "Examine this machine and installation."),
+    "figure": ("cli.figure:figure_command", "Draw the results of a config side by side."),
     "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
     "inputs": ("cli.inputs:inputs_group", "Fetch, list and verify the pictures of the gallery's configs."),
     "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),

@@ -1,0 +1,32 @@
+"""``nstyle figure``: the results of a config side by side, as in the papers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.program import ending
+from cli.run_config import stages_of
+from core.stages.config import read_config
+
+
+@click.command("figure")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The PNG file to write.")
+@click.option("--results", type=click.Path(), help="The folder of the results, as for nstyle run.")
+def figure_command(config: Path, output: Path, results: str | None) -> None:
+    """Draw the results of CONFIG in one picture: its vary as rows and columns, or its stages in a row.
+
+    Run it first: nstyle run CONFIG.
+    """
+    from core.figures import figure_of, save_figure
+
+    def act() -> int:
+        stages, _ = stages_of(config, results=results)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_figure(output, figure_of(read_config(config), stages))
+        return 0
+
+    sys.exit(ending("nstyle figure", act))

@@ -1,0 +1,115 @@
+"""The rules of the gallery: what make runs, and that it runs nothing twice."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.figures import figure_of
+from core.stages.config import read_config
+from tests.conftest import GOLDEN, ROOT
+
+PICTURES = {
+    "golden_gate.jpg": "photo.jpg",
+    "starry_night_crop.png": "painting.png",
+    "frida_kahlo.jpg": "photo.jpg",
+}
+CONFIGS = ("golden_gate_starry", "golden_gate_kahlo", "golden_gate_escher", "pitt_picasso_nin_opencl")
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A clone with some configs of the gallery and pictures of our own under the names of the real ones."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "Makefile", "Makefile")
+    for folder in ("configs/gallery", "vgg_models", "inputs", "bin", ".venv"):
+        Path(folder).mkdir(parents=True)
+    for name in CONFIGS:
+        shutil.copy(ROOT / "configs" / "gallery" / f"{name}.yml", "configs/gallery")
+    shutil.copy(ROOT / "vgg_models" / "vgg19_small.caffemodel", "vgg_models")
+    for name, source in PICTURES.items():
+        shutil.copy(GOLDEN / "images" / source, f"inputs/{name}")
+    Path("pyproject.toml").touch()
+    Path(".venv/ready").touch()
+    for name, module in {"python": "", "nstyle": "-m cli"}.items():
+        script = Path("bin", name)
+        script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {module} "$@"\n')
+        script.chmod(0o755)
+    return tmp_path
+
+
+def make(*arguments, status=0):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    result = subprocess.run(
+        ["make", "BIN=bin", *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert result.returncode == status, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def made(text):
+    """The configs that were run."""
+    return sorted(
+        line.split()[2].removeprefix("configs/gallery/").removesuffix(".yml")
+        for line in text.splitlines()
+        if line.startswith("bin/nstyle run")
+    )
+
+
+def times():
+    return {path.name: path.stat().st_mtime_ns for path in Path("results/quick").glob("*.png")}
+
+
+def test_a_picture_is_made_once_and_again_only_for_a_reason(clone):
+    first = make("-j2", "gallery-quick")
+    assert made(first) == ["golden_gate_kahlo", "golden_gate_starry"]
+    assert "2 pictures in results/quick, made with vgg_models/vgg19_small.caffemodel" in first
+    assert "of another network: golden_gate_escher pitt_picasso_nin_opencl" in first
+    before = times()
+    assert made(make("gallery-quick")) == []
+    assert times() == before
+
+    content = Path("results/quick/golden_gate_kahlo.png").read_bytes()
+    Path("configs/gallery/golden_gate_kahlo.yml").touch()
+    assert made(make("gallery-quick")) == ["golden_gate_kahlo"]
+    assert Path("results/quick/golden_gate_kahlo.png").read_bytes() == content
+    assert made(make("gallery-quick")) == []
+    assert times()["golden_gate_starry.png"] == before["golden_gate_starry.png"]
+
+    shutil.copy(GOLDEN / "images" / "painting2.jpg", "inputs/frida_kahlo.jpg")
+    Path("inputs/frida_kahlo.jpg").touch()
+    assert made(make("gallery-quick")) == ["golden_gate_kahlo"]
+    assert Path("results/quick/golden_gate_kahlo.png").read_bytes() != content
+
+
+def test_the_whole_gallery_asks_for_weights_and_pictures_first(clone):
+    planned = make("-n", "results/golden_gate_escher.png")
+    commands = [line for line in planned.splitlines() if line.startswith("bin/")]
+    assert sorted(commands[:2]) == [
+        "bin/nstyle inputs fetch escher_sphere",
+        "bin/nstyle models fetch vgg19",
+    ]
+    assert commands[2].startswith("bin/nstyle run configs/gallery/golden_gate_escher.yml")
+    missing = make("-n", "results/golden_gate_escher.png", "INPUTS=elsewhere", status=2)
+    assert "No rule to make target 'elsewhere/escher_sphere.jpg'" in missing
+    assert len(make("-n", "gallery").split("nstyle run ")) == 1 + len(CONFIGS)
+
+
+def test_the_figures_are_laid_out_as_in_the_papers():
+    figures = {path.stem: read_config(path) for path in sorted((ROOT / "configs" / "figures").glob("*.yml"))}
+    assert list(figures) == ["initialisations", "layers", "tradeoff"]
+    row = figure_of(figures["tradeoff"], figures["tradeoff"].stages)
+    assert (row.rows, row.columns) == (("",), ("content_weight 5", "150", "1500", "15000"))
+    grid = figure_of(figures["layers"], figures["layers"].stages)
+    assert grid.rows[0] == "style_layers relu1_1"
+    assert grid.rows[4] == "relu1_1 to relu5_1"
+    assert grid.columns == ("content_layers relu2_2", "relu4_2")
+    for row, label in zip(grid.cells, grid.rows, strict=True):
+        assert {stage.settings.style_layers[-1] for stage in row} == {label[-7:]}
+        assert [stage.settings.content_layers for stage in row] == [("relu2_2",), ("relu4_2",)]
+    assert figure_of(figures["initialisations"], figures["initialisations"].stages).columns[:2] == (
+        *("content image", "style image"),
+    )
