@@ -77,8 +77,9 @@ results/%.png: configs/gallery/%.yml | .venv/ready
 	$(BIN)/nstyle run $< --why --inputs $(INPUTS) --results results
 	@touch $@
 
-# The small network stands in for the VGG; what other networks need, and what has no pictures here, is left out.
+# The small network stands in for the VGG, and few iterations do from the photo, not from noise. What other networks need, and what has no pictures here, is left out.
 VGG_OR_SMALL = $(if $(wildcard $(VGG)),$(VGG),$(SMALL))
+QUICK_LIMITS = $(if $(wildcard $(VGG)),image_size=96 num_iterations=20,image_size=160 num_iterations=60)
 all_there = $(and $(filter $(words $(1)),$(words $(wildcard $(1)))),$(1))
 QUICK = $(foreach name,$(GALLERY),$(if $(filter $(VGG),$(MODELS_OF_$(name))),$(if $(call all_there,$(INPUTS_OF_$(name))),$(name))))
 
@@ -88,7 +89,7 @@ gallery-quick: $(QUICK:%=results/quick/%.png) ## a small version of the gallery,
 
 results/quick/%.png: configs/gallery/%.yml | .venv/ready
 	$(BIN)/nstyle run $< --inputs $(INPUTS) --results results/quick \
-	  --at-most image_size=96 --at-most num_iterations=20 --set model_file=$(VGG_OR_SMALL)
+	  $(QUICK_LIMITS:%=--at-most %) --set init=image --set model_file=$(VGG_OR_SMALL)
 	@touch $@
 
 figures: $(patsubst configs/%.yml,results/%.png,$(wildcard configs/figures/*.yml)) ## the figures of Gatys et al., of the bundled pictures; some minutes
@@ -112,5 +113,5 @@ proto: ## regenerate caffe_loader/caffe_pb2.py with the oldest protobuf we allow
 	.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. caffe_loader/caffe.proto
 	rm -rf .venv-proto
 
-clean: ## remove the environment and all results
+clean: ## remove the environment, out/ and build/; inputs/ and results/ stay
 	rm -rf .venv out build *.egg-info

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cli.lua_flags import CommandLine, Grammar
@@ -15,6 +15,7 @@ from core.settings_yaml import read_yaml
 if TYPE_CHECKING:
     from core.checkpoint import Checkpoint
     from core.devices import Placement
+    from core.events import Event
 
 GRAMMAR = Grammar(
     "neural_style",
@@ -40,15 +41,21 @@ def _command(line: CommandLine) -> int:
     return run_settings(settings_of(line), line)
 
 
-def run_settings(settings: Settings, line: CommandLine, resume_if_possible: bool = False) -> int:
+def run_settings(
+    settings: Settings,
+    line: CommandLine,
+    resume_if_possible: bool = False,
+    observe: Callable[[Event], None] = lambda event: None,
+) -> int:
     """One run with these flags; of ``line`` only the flags about the run itself are used.
 
     resume_if_possible: go on from a checkpoint of the same run, if there is one; otherwise start anew.
+    observe: is told every event.
     Raises: NeuralStyleError, CaffemodelError.
     """
     settings.validate()
     _check_outputs(settings, line)
-    return _start(settings, line, resume_if_possible)
+    return _start(settings, line, resume_if_possible, observe)
 
 
 def settings_of(line: CommandLine) -> Settings:
@@ -70,7 +77,9 @@ def _check_outputs(settings: Settings, line: CommandLine) -> None:
             check_target(flag, line.others[flag])
 
 
-def _start(settings: Settings, line: CommandLine, resume_if_possible: bool) -> int:
+def _start(
+    settings: Settings, line: CommandLine, resume_if_possible: bool, observe: Callable[[Event], None]
+) -> int:
     from cli.run import run
     from cli.run_files import save_config
     from core.devices import choose
@@ -92,7 +101,7 @@ def _start(settings: Settings, line: CommandLine, resume_if_possible: bool) -> i
     if "resume" in line.others or resume_if_possible:
         resumed = _checkpoint(settings, placement, strict=not resume_if_possible)
     trace_file, plot_file = line.others.get("trace_file", ""), line.others.get("plot_losses", "")
-    return run(settings, placement, trace_file, plot_file, resumed)
+    return run(settings, placement, trace_file, plot_file, resumed, observe)
 
 
 def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Checkpoint | None:

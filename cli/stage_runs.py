@@ -14,8 +14,11 @@ from core.stages.config import Stage
 from core.stages.files import makes_many_files, outputs
 
 if TYPE_CHECKING:
+    from core.events import Event
     from core.settings import Settings
     from core.transform.settings import TransformSettings
+
+    Observe = Callable[[Event], None]
 
 
 def run_stage(stage: Stage) -> int:
@@ -23,29 +26,33 @@ def run_stage(stage: Stage) -> int:
 
     Folders of outputs are created.
     """
-    return ending(stage.program, lambda: _work(stage))
+    return ending(stage.program, lambda: work(stage))
 
 
-def _work(stage: Stage) -> int:
+def work(stage: Stage, observe: Observe = lambda event: None) -> int:
+    """:func:`run_stage` without its ending. observe: is told every event of a run that has events.
+
+    Raises: NeuralStyleError, CaffemodelError.
+    """
     for path in outputs(stage.settings):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return RUNNERS[stage.program](stage.settings)
+    return RUNNERS[stage.program](stage.settings, observe)
 
 
-def _slow(settings: Settings) -> int:
+def _slow(settings: Settings, observe: Observe) -> int:
     from cli.lua_flags import CommandLine
     from cli.neural_style import run_settings
 
-    return run_settings(settings, CommandLine(), resume_if_possible=True)
+    return run_settings(settings, CommandLine(), resume_if_possible=True, observe=observe)
 
 
-def _fast(settings: TransformSettings) -> int:
+def _fast(settings: TransformSettings, observe: Observe) -> int:
     from cli.fast_neural_style import run_settings
 
-    return run_settings(settings)
+    return run_settings(settings)  # which has no events
 
 
-RUNNERS: dict[str, Callable[[Any], int]] = {"neural_style": _slow, "fast_neural_style": _fast}
+RUNNERS: dict[str, Callable[[Any, Observe], int]] = {"neural_style": _slow, "fast_neural_style": _fast}
 
 
 def log_file(stage: Stage) -> Path:

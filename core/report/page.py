@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from core.report.views import RunView
 if TYPE_CHECKING:
     from jinja2 import Template
 
+OWN = "'self'"
 TEMPLATES = Path(__file__).parent / "templates"
 INSTALL = "the page needs jinja2: pip install 'neural-style-exact[report]'"
 
@@ -34,19 +36,49 @@ def load_template() -> Template:
     return environment.get_template("page.html")
 
 
-def render(runs: Sequence[RunView], title: str, warnings: Sequence[str] = ()) -> str:
+@dataclass(frozen=True)
+class LiveView:
+    """What the live section begins with. stop_value: what the button sends.
+
+    stages: all of them.  finished: those whose results are on the page, or cannot be shown.
+    """
+
+    sentence: str
+    stages: int
+    finished: int
+    stop_value: str
+
+
+def render(
+    runs: Sequence[RunView], title: str, warnings: Sequence[str] = (), live: LiveView | None = None
+) -> str:
     """The whole document. warnings: sentences about what could not be shown. Raises: SettingsError."""
-    template = load_template()
-    style, script = (_part(name) for name in ("page.css", "page.js"))
-    return template.render(
+    return load_template().render(
         runs=runs,
         title=title,
         warnings=warnings,
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        live=live,
+        style=_style(),
+        script=_script(live is not None),
+        policy=policy(live is not None),
     )
+
+
+def policy(live: bool = False) -> str:
+    """The Content-Security-Policy: nothing is loaded; a live page may ask the server that it came from."""
+    return (
+        f"default-src 'none'; img-src data:{' ' + OWN if live else ''}; style-src '{_hash(_style())}'; "
+        f"script-src '{_hash(_script(live))}'; {f'connect-src {OWN}; ' if live else ''}"
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _style() -> str:
+    return _part("page.css")
+
+
+def _script(live: bool) -> str:
+    return "\n".join(map(_part, ("page.js", "watch.js") if live else ("page.js",)))
 
 
 def _part(name: str) -> str:
