@@ -1,0 +1,115 @@
+"""The loss network: a trained classifier, cut behind the last layer whose activations a loss looks at."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from caffe_loader import load_caffemodel
+from caffe_loader.errors import printable
+from core.errors import NetworkError, NeuralStyleError
+from core.registry import find_model_file
+from core.t7 import load_t7
+from core.transform.from_t7 import to_modules
+from core.transform.networks import split_checkpoint
+
+
+class LossNetwork(nn.Module):
+    """Activations of some layers of a frozen network in evaluation mode.
+
+    modules: the layers in order.  names: of each, as in ``relu2_2``.  layers: those wanted, each by its
+    number from 1 on (``9``), by its name, or by numbers of nested containers (``3-2``, as for ResNets).
+    Raises: NetworkError: no such layer. (train.lua silently takes its loss as 0.)
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], names: Sequence[str], layers: Sequence[str]) -> None:
+        super().__init__()
+        found = [(layer, *_addressed(layer, modules, names)) for layer in dict.fromkeys(layers)]
+        last = max((top for _, top, _ in found), default=-1)
+        self.body = nn.Sequential(*modules[: last + 1])
+        self._wanted = [(layer, module) for layer, _, module in found]
+        for module in self.body.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False  # it would overwrite what a loss on the layer before has seen
+        self.eval().requires_grad_(False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W), values as it was trained."""
+        seen: dict[str, Tensor] = {}
+
+        def keep(layer: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+            seen[layer] = output
+
+        with ExitStack() as hooks:
+            for layer, module in self._wanted:
+                hooks.callback(module.register_forward_hook(partial(keep, layer)).remove)
+            self.body(x)
+        return seen
+
+
+def load_loss_network(path: str, layers: Sequence[str]) -> LossNetwork:
+    """A .t7 file of an nn.Sequential, or a caffemodel; also found in vgg_models/ under its base name.
+
+    Raises: RegistryError, T7Error, CaffemodelError, NetworkError, each naming the file.
+    """
+    file = find_model_file(path)
+    try:
+        modules, names = _from_t7(file) if file.suffix.lower() == ".t7" else _from_caffe(file)
+        return LossNetwork(modules, names, layers)
+    except NetworkError as error:
+        raise NetworkError(f"{printable(path)}: {error}") from None
+
+
+def _from_t7(file: Path) -> tuple[list[nn.Module], list[str]]:
+    try:
+        modules = to_modules(split_checkpoint(load_t7(file).value)[0])
+    except NeuralStyleError as error:
+        raise NetworkError(str(error)) from None
+    return modules, list(_vgg_names(modules))
+
+
+def _from_caffe(file: Path) -> tuple[list[nn.Module], list[str]]:
+    network = load_caffemodel(file)
+    return list(network), [name for name, _ in network.named_children()]
+
+
+def _vgg_names(modules: Sequence[nn.Module]) -> Iterator[str]:
+    """Names as in VGG: a new block begins behind each pooling, a new number with each convolution."""
+    block, number = 1, 0
+    for position in itertools.count():
+        if position == len(modules):
+            return
+        module = modules[position]
+        if isinstance(module, nn.Conv2d):
+            number += 1
+            yield f"conv{block}_{number}"
+        elif isinstance(module, nn.ReLU):
+            yield f"relu{block}_{number}"
+        elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            yield f"pool{block}"
+            block, number = block + 1, 0
+        else:
+            yield f"layer{position + 1}"
+
+
+def _addressed(layer: str, modules: Sequence[nn.Module], names: Sequence[str]) -> tuple[int, nn.Module]:
+    """The position of the outermost module that holds the layer, and the layer."""
+    if layer in names:
+        return names.index(layer), modules[names.index(layer)]
+    try:
+        numbers = [int(part) for part in layer.split("-")]
+        module: nn.Module = nn.Sequential(*modules)
+        for number in numbers:
+            if number < 1:
+                raise IndexError(number)
+            module = list(module.children())[number - 1]
+    except (ValueError, IndexError):
+        raise NetworkError(
+            f"no layer '{layer}' in the loss network; it has 1 to {len(modules)}: {', '.join(names)}"
+        ) from None
+    return numbers[0] - 1, module

@@ -1,0 +1,123 @@
+"""Perceptual losses of fast-neural-style: what the loss network's activations say about a picture.
+
+Matches PerceptualCriterion.lua, ContentLoss.lua, StyleLoss.lua, DeepDreamLoss.lua (813c834). Sums and means
+are float32 here as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, smooth_l1_loss
+
+from core.training.loss_network import LossNetwork
+
+DISTANCES = {"L2": mse_loss, "SmoothL1": smooth_l1_loss}
+LARGEST_DREAM = 100.0
+
+
+@dataclass(frozen=True)
+class PerceptualLosses:
+    """Weighted losses by layer, each a scalar tensor; ``dream`` is 0 and has a gradient."""
+
+    content: dict[str, Tensor]
+    style: dict[str, Tensor]
+    dream: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Their sum."""
+        return sum((*self.content.values(), *self.style.values()), self.dream)
+
+
+class PerceptualLoss(nn.Module):
+    """Distances in the loss network.
+
+    network: with all layers named here.  content, style, dream: weight by layer.
+    target: 'gram' (Gram matrices) or 'mean' (spatial means) for style.  distance: 'L2' or 'SmoothL1', means.
+    """
+
+    def __init__(
+        self,
+        network: LossNetwork,
+        content: Mapping[str, float],
+        style: Mapping[str, float],
+        dream: Mapping[str, float] | None = None,
+        *,
+        target: str = "gram",
+        distance: str = "L2",
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._content, self._style, self._dream = dict(content), dict(style), dict(dream or {})
+        self._statistic = gram_matrices if target == "gram" else spatial_means
+        self._distance = DISTANCES[distance]
+        self._style_targets: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def set_style(self, picture: Tensor) -> None:
+        """Take the statistics of a style picture (1, 3, H, W) as targets."""
+        seen = self.network(picture)
+        self._style_targets = {layer: self._statistic(seen[layer]) for layer in self._style}
+
+    @torch.no_grad()
+    def content_targets(self, pictures: Tensor) -> dict[str, Tensor]:
+        """The activations that pictures (N, 3, H, W) should keep."""
+        if not self._content:
+            return {}
+        seen = self.network(pictures)
+        return {layer: seen[layer] for layer in self._content}
+
+    def forward(self, pictures: Tensor, content_targets: Mapping[str, Tensor]) -> PerceptualLosses:
+        """Losses of pictures (N, 3, H, W), values as the loss network was trained."""
+        seen = self.network(pictures)
+        content = {
+            layer: weight * self._distance(seen[layer].float(), content_targets[layer].float())
+            for layer, weight in self._content.items()
+        }
+        style = {}
+        for layer, weight in self._style.items():
+            found = self._statistic(seen[layer])
+            style[layer] = weight * self._distance(found, self._style_targets[layer].expand_as(found))
+        dreams = (dream_loss(seen[layer].float(), weight) for layer, weight in self._dream.items())
+        return PerceptualLosses(content, style, sum(dreams, pictures.new_zeros((), dtype=torch.float32)))
+
+
+def gram_matrices(features: Tensor) -> Tensor:
+    """``F F^T / (C H W)`` for each picture: (N, C, H, W) to float32 (N, C, C).
+
+    Always in single precision, and scaled before the product: in half precision a sum of squares over
+    some thousand positions is infinite.
+    """
+    n, channels, height, width = features.shape
+    with torch.autocast(features.device.type, enabled=False):
+        rows = features.float().reshape(n, channels, height * width)
+        return (rows / (channels * height * width)) @ rows.transpose(1, 2)
+
+
+def spatial_means(features: Tensor) -> Tensor:
+    """The mean over all positions: (N, C, H, W) to float32 (N, C)."""
+    return features.float().mean((2, 3))
+
+
+def dream_loss(activation: Tensor, strength: float) -> Tensor:
+    """0, with the gradient ``-strength * clamp(activation, -100, 100)``, which makes activations grow."""
+    found: Tensor = _Dream.apply(activation, strength)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Dream(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, activation: Tensor, strength: float) -> Tensor:
+        ctx.save_for_backward(activation)
+        ctx.strength = strength
+        return activation.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (activation,) = ctx.saved_tensors
+        return -ctx.strength * gradients[0] * activation.clamp(-LARGEST_DREAM, LARGEST_DREAM), None
