@@ -91,6 +91,9 @@ def _optional_packages() -> Iterator[Finding]:
         ("PyAV", "av", "films", "video"),
         ("OpenCV", "opencv-python", "webcam_demo", "video"),
         ("scikit-image", "scikit-image", "nstyle compare", "report"),
+        ("Jinja", "jinja2", "nstyle report", "report"),
+        ("tree-sitter", "tree-sitter-bash", "nstyle port", "port"),
+        ("Ray", "ray", "nstyle run --executor ray", "ray"),
     ):
         found = _installed(package) or (_installed("opencv-python-headless") if what == "OpenCV" else "")
         if found:

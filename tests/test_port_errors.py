@@ -133,6 +133,7 @@ def test_errors_have_lines(tmp_path, text, sentences):
         (b"th neural_style.lua -seed " + b"${A:-" * 5000 + b"1" + b"}" * 5000, ""),
         (b"for a in {1..999}; do for b in {1..999}; do th neural_style.lua; done; done", "more than"),
     ],
+    ids=["binary", "latin", "long", "nothing", "empty", "parentheses", "expansions", "loops"],
 )
 def test_files_that_cannot_be_ported(tmp_path, data, sentence):
     path = tmp_path / "run.sh"
