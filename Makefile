@@ -25,7 +25,7 @@ setup: .venv/ready ## create .venv with the commands neural_style and nstyle
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video,report,port,ray]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video,report,port,ray,train]'
 	@touch $@
 
 demo: setup ## stylise the bundled photo with the bundled painting, offline, in a minute or two

@@ -9,7 +9,9 @@ import click
 COMMANDS = {
     "compare": ("cli.compare:compare_command", "Say how far two pictures are from one another."),
     "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
+    "dataset": ("cli.dataset:dataset_group", "Build HDF5 files of training pictures, and show them."),
     "doctor": ("cli.doctor:doctor_command", "Examine this machine and installation."),
+    "evaluate-sr": ("cli.evaluate_sr:evaluate_command", "Measure a super-resolution network on a folder."),
     "figure": ("cli.figure:figure_command", "Draw the results of a config side by side."),
     "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
     "inputs": ("cli.inputs:inputs_group", "Fetch, list and verify the pictures of the gallery's configs."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cli import fast_neural_style, neural_style, webcam_demo
+from cli import fast_neural_style, neural_style, slow_neural_style, train_fast_neural_style, webcam_demo
 from cli.lua_flags import Grammar, default_text
 from core.stages.schema import config_schema
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "flags.md"
 SCHEMA = PAGE.with_name("config.schema.json")
 HEAD = """# Flags
 
-Made by `make docs` from `core/settings.py`, `core/transform/settings.py` and `core/transform/webcam.py`; a
+Made by `make docs` from `core/settings.py` and the `settings.py` and `webcam.py` of its subpackages; a
 test keeps it current. The grammar is that of torch.CmdLine: one dash, exact names, booleans without a value.
 `--flag` and `-flag=value` work too. In a YAML file the names are the same and comma lists are lists.
 """
@@ -55,6 +55,66 @@ FAST_NEURAL_STYLE_REMARKS = """
 - `-cudnn_benchmark 1` makes ONNX Runtime try every convolution algorithm for every new size, PyTorch
   likewise.
 """
+SLOW_REMARKS = """
+### What differs from the original
+
+- `-output_image` itself is written, at the end, on Ctrl-C and when the loss is no longer finite; the original
+  writes the numbered pictures only. It is the picture of the last evaluation.
+- Numbered pictures are named as in the original: the name up to its *first* dot, so `a.b.png` gives
+  `a_50.png`.
+- `-optimizer adam` works; the original stops there with an error (it reads an undefined variable). The other
+  names of Torch's optim, which fail there as well, are refused.
+- L-BFGS stops early, as in the original, where the gradient's absolute values add up to at most 1e-5 or a
+  step is zero, and says so.
+- `-loss_network` may be a caffemodel; layers are numbers, as in the original, or names such as `relu4_2`. The
+  network is not printed. A missing file is an error with exit status 1; the original exits with 0.
+- A layer that the loss network does not have, or that is named twice, is an error. A loss on a convolution
+  gets its true gradient; in the original the ReLU behind it has overwritten the activations by then.
+- `-content_layers`, `-style_layers` and `-deepdream_layers` may each be empty, not all of them at once.
+- `-gpu 0` on a machine without a GPU prints a notice and runs on the CPU. `-backend opencl` with a GPU is
+  refused.
+"""
+TRAIN_REMARKS = """
+### What differs from the original
+
+- `-pixel_loss_type` other than `L2`, `L1` and `SmoothL1` is refused; the original trains without a pixel
+  loss.
+- A layer that the loss network does not have, or that is named twice, is an error; the original takes its
+  loss as 0. Layers are numbers, as in the original, or names such as `relu2_2`; `-loss_network` may be a
+  caffemodel. A loss on a convolution gets its true gradient, not what the ReLU behind it has overwritten.
+- `-weight_decay` acts, as Torch's own option of ADAM would: the gradient becomes gradient + decay x weight.
+- `-resume_from_checkpoint` takes .t7 and .safetensors. `-arch`, `-padding_type` and `-tanh_constant` come
+  from the checkpoint; so does `-tv_strength` unless it is given, on the command line or in the config.
+  Networks whose instance normalisation was inert in training are refused.
+- `-task upsample`: the default style layers are turned off unless they are given, and then refused, since
+  there is no style image; the high-resolution pictures are divided by 255, as the inputs are (the original
+  forgets it); with `reflect-start` the padding is what the *enlarged* output lacks; `-padding_type none` is
+  refused.
+- `-percep_loss_weight 0` with `-task style` is refused; the original crashes after the first step. So is a
+  training without any loss.
+- The padding of `reflect-start` is found from the sizes, not by a forward pass that moves the statistics of
+  batch normalisation. Pictures that do not fit the network are refused before the first step.
+- Files are `CHECKPOINT_NAME.safetensors` (what `fast_neural_style -model` takes), `CHECKPOINT_NAME.json`
+  (the original's histories), `CHECKPOINT_NAME.state.safetensors` (all that `-resume` needs) and, at the
+  end, `CHECKPOINT_NAME.onnx`. They are written after iteration 100 (or `-checkpoint_every`, if that is
+  less), every `-checkpoint_every` and after the last iteration; the original writes nothing at the end.
+  Validation is at every `-checkpoint_every`, as in the original; `-num_val_batches 0` does without.
+- `-resume` goes on with the same bits, on the CPU with one thread. Other flags than those about log, files
+  and length must be those of then. Ctrl-C and SIGTERM end the training after its iteration, with all files
+  written, and exit with 130 and 143; a second one ends it at once.
+- A loss that is no longer finite stops the training; the last checkpoint stays as it was.
+- The first weights are those that Torch7 would draw after `torch.manualSeed` with `-seed`.
+- `-precision mixed`: convolutions in bfloat16 (float16 with scaled gradients on GPUs without it), losses,
+  Gram matrices, total variation and weights in float32. `full` turns TF32 off.
+- `-accumulate N` averages the gradients of N batches; batch normalisation sees each of them alone. An epoch
+  is then N times as many pictures per iteration.
+- `-sample_image` is stylised at most 512 pixels wide or high, to `CHECKPOINT_NAME_sample_N.png`.
+- `torchrun --nproc_per_node N -m cli.train_fast_neural_style ...` trains in N processes, each with its part
+  of every batch, so `-batch_size` is that of all of them together; the first one logs and writes. Batch
+  normalisation then needs GPUs.
+- `-gpu 0` on a machine without a GPU prints a notice and trains on the CPU. `-backend opencl` with a GPU is
+  refused.
+"""
 
 
 def page() -> str:
@@ -62,6 +122,8 @@ def page() -> str:
     parts = (
         (neural_style.GRAMMAR, NEURAL_STYLE_REMARKS),
         (fast_neural_style.GRAMMAR, FAST_NEURAL_STYLE_REMARKS),
+        (slow_neural_style.GRAMMAR, SLOW_REMARKS),
+        (train_fast_neural_style.GRAMMAR, TRAIN_REMARKS),
         (webcam_demo.GRAMMAR, ""),
     )
     return HEAD + "".join(f"\n## {grammar.program}\n{_table(grammar)}{text}" for grammar, text in parts)

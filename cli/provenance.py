@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +19,9 @@ from core.settings import Settings
 from core.settings_text import format_value
 
 if TYPE_CHECKING:
+    from core.devices import Placement
+    from core.events import Evaluation, Event
+    from core.images import Image
     from core.records import Record
 
 SHOWN_DIGITS = 16
@@ -86,11 +90,11 @@ def _state(picture: Path, record: Record) -> str:
 
 def _command(record: Record) -> str:
     """The command line that gives the recorded flags, without those at their defaults."""
-    from core.transform.settings import TransformSettings
+    from core.programs import PROGRAMS
 
     program = str(record["program"])
     words = [program]
-    for name, item in flags_of(TransformSettings if program == "fast_neural_style" else Settings).items():
+    for name, item in flags_of(PROGRAMS[program].settings).items():
         value = record["settings"].get(name, item.default)
         value = tuple(value) if isinstance(value, list) else value
         if value != item.default:
@@ -116,7 +120,7 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
 
     try:
         record = read_record(picture)
-        repeat = _repeat_fast if record.get("program") == "fast_neural_style" else _repeat_slow
+        repeat = REPEATERS[record["program"]]
         lines, identical = repeat(record, (*inputs, Path(), picture.parent))
     except NeuralStyleError as error:
         _fail("reproduce", f"{picture}: {error}")
@@ -126,20 +130,42 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
     sys.exit(int(not identical))
 
 
-def _repeat_slow(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
+def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """What to print, and whether picture and losses are the recorded ones."""
     from core.devices import choose
-    from core.provenance import environment
-    from core.reproduce import check_repeatable, reproduce, settings_of
+    from core.reproduce import check_repeatable, settings_of
+    from core.stylize import output_image, stylize
 
     settings = settings_of(record, Settings, folders)
     check_repeatable(settings)
     placement = choose(settings)
+    return _followed(record, placement, stylize(settings, placement), partial(output_image, settings))
+
+
+def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
+    """The same."""
+    from core.devices import choose_native
+    from core.reproduce import check_repeatable, settings_of
+    from core.training.settings import SlowSettings
+    from core.training.slow import optimise, output_image
+
+    settings = settings_of(record, SlowSettings, folders)
+    check_repeatable(settings)
+    placement = choose_native(settings.gpu, settings.threads)
+    return _followed(record, placement, optimise(settings, placement), partial(output_image, settings))
+
+
+def _followed(
+    record: Record, placement: Placement, events: Iterable[Event], picture_of: Callable[[Evaluation], Image]
+) -> tuple[list[str], bool]:
+    from core.provenance import environment
+    from core.reproduce import reproduce
+
     if record["arithmetic"] != placement.kind:
         _tell(f"made in {record['arithmetic']} arithmetic; here it is {placement.kind}")
     _tell_of_other_versions(record, environment())
     with tqdm(total=record["evaluation"], unit="it", disable=not shows_progress(), leave=False) as bar:
-        found = reproduce(settings, placement, record, bar.update)
+        found = reproduce(events, picture_of, record, bar.update)
     if found.pixels_equal and found.trace_equal:
         return [f"identical: every pixel, and the losses of all {record['evaluation']} evaluations"], True
     lines = ["the pixels are identical, the losses are not" if found.pixels_equal else "not identical"]
@@ -151,7 +177,7 @@ def _repeat_slow(record: Record, folders: Sequence[Path]) -> tuple[list[str], bo
     return lines, False
 
 
-def _repeat_fast(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
+def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """What to print, and whether the picture is the recorded one."""
     from core.reproduce import settings_of
     from core.transform.open_model import open_model
@@ -167,6 +193,13 @@ def _repeat_fast(record: Record, folders: Sequence[Path]) -> tuple[list[str], bo
     _tell_of_other_versions(record, environment())
     identical = is_reproduced(settings, opened, record)
     return ["identical: every pixel" if identical else "not identical"], identical
+
+
+REPEATERS = {
+    "neural_style": _repeat_neural_style,
+    "fast_neural_style": _repeat_fast_neural_style,
+    "slow_neural_style": _repeat_slow_neural_style,
+}
 
 
 def _tell_of_other_versions(record: Record, here: dict[str, str]) -> None:

@@ -139,6 +139,8 @@ def _weights(stage: Stage) -> dict[str, str]:
     if stage.program == "fast_neural_style":
         return {stage.settings.model: stage.settings.model}
     settings = stage.settings
+    if stage.program == "slow_neural_style":
+        return {settings.loss_network: str(find_model_file(settings.loss_network))}
     found = {settings.model_file: str(find_model_file(settings.model_file))}
     description = find_proto_file(settings.proto_file)
     return found | ({settings.proto_file: str(description)} if description else {})

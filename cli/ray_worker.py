@@ -15,8 +15,9 @@ from typing import Any
 
 from cli.stage_runs import run_stage
 from core.atomic import replaced_when_complete
+from core.records import beside
 from core.stages.config import Stage
-from core.stages.files import outputs
+from core.stages.files import numbered_outputs, outputs
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Outcome:
 
 def run_parcel(parcel: Parcel) -> Outcome:
     """Run a stage in a folder of its own; after a crash on the same node in the same, where it goes on."""
-    folder = _cache() / "runs" / _key(parcel)
+    folder, settings = _cache() / "runs" / _key(parcel), parcel.stage.settings
     folder.mkdir(parents=True, exist_ok=True)
     for name, sha256 in parcel.files.items():
         target = folder / name
@@ -53,13 +54,8 @@ def run_parcel(parcel: Parcel) -> Outcome:
     log = io.StringIO()
     with _working_in(folder), redirect_stdout(log), redirect_stderr(log):
         status = run_stage(parcel.stage)
-    result = folder / outputs(parcel.stage.settings)[0]
-    given = {folder / name for name in parcel.files}
-    files = {
-        path.name: path.read_bytes()
-        for path in result.parent.glob(f"{result.stem}*")
-        if path.is_file() and path not in given and not path.name.endswith(".checkpoint")
-    }
+    made = [folder / path for path in (*outputs(settings), *numbered_outputs(settings))]
+    files = {path.name: path.read_bytes() for path in (*made, *map(beside, made)) if path.is_file()}
     if status == 0:
         shutil.rmtree(folder)
     return Outcome(status, log.getvalue(), files)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from tqdm import tqdm
 
+from cli.interruption import Interrupted, signals_raise
 from cli.loss_plot import plot_losses
 from cli.report import is_due, log_lines
 from cli.run_files import Trace
@@ -31,14 +29,6 @@ ADVICE = {
 }
 
 
-class Interrupted(BaseException):
-    """Ctrl-C or a request to terminate; ``status`` is the shell's exit code for the signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.status = 128 + number
-
-
 def run(
     settings: Settings,
     placement: Placement,
@@ -57,7 +47,7 @@ def run(
     provenance = Provenance(settings, placement, resumed)
     session = Session(settings, trace_file, plot_file, provenance=provenance, resumed=resumed)
     try:
-        with _signals_raise(), warnings_as_notices(_notice_above_bar):
+        with signals_raise(), warnings_as_notices(_notice_above_bar):
             session.follow(stylize(settings, placement, resumed.due if resumed else None), observe)
     except Interrupted as interruption:
         session.keep_last(f"interrupted ({interruption})")
@@ -178,18 +168,3 @@ class Session:
 def _notice_above_bar(sentence: str) -> None:
     with tqdm.external_write_mode(file=sys.stderr):
         notice(sentence)
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into :class:`Interrupted` for the length of the block."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

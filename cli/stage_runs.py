@@ -16,6 +16,7 @@ from core.stages.files import makes_many_files, outputs
 if TYPE_CHECKING:
     from core.events import Event
     from core.settings import Settings
+    from core.training.settings import SlowSettings, TrainSettings
     from core.transform.settings import TransformSettings
 
     Observe = Callable[[Event], None]
@@ -39,20 +40,37 @@ def work(stage: Stage, observe: Observe = lambda event: None) -> int:
     return RUNNERS[stage.program](stage.settings, observe)
 
 
-def _slow(settings: Settings, observe: Observe) -> int:
+def _neural_style(settings: Settings, observe: Observe) -> int:
     from cli.lua_flags import CommandLine
     from cli.neural_style import run_settings
 
     return run_settings(settings, CommandLine(), resume_if_possible=True, observe=observe)
 
 
-def _fast(settings: TransformSettings, observe: Observe) -> int:
+def _fast_neural_style(settings: TransformSettings, observe: Observe) -> int:
     from cli.fast_neural_style import run_settings
 
     return run_settings(settings)  # which has no events
 
 
-RUNNERS: dict[str, Callable[[Any, Observe], int]] = {"neural_style": _slow, "fast_neural_style": _fast}
+def _slow_neural_style(settings: SlowSettings, observe: Observe) -> int:
+    from cli.slow_neural_style import run_settings
+
+    return run_settings(settings)
+
+
+def _train_fast_neural_style(settings: TrainSettings, observe: Observe) -> int:
+    from cli.train_fast_neural_style import run_settings
+
+    return run_settings(settings, resume_if_possible=True)
+
+
+RUNNERS: dict[str, Callable[[Any, Observe], int]] = {
+    "neural_style": _neural_style,
+    "fast_neural_style": _fast_neural_style,
+    "slow_neural_style": _slow_neural_style,
+    "train_fast_neural_style": _train_fast_neural_style,
+}
 
 
 def log_file(stage: Stage) -> Path:

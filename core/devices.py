@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.allocation import keep_freed_memory
 from core.arithmetic import Arithmetic
 from core.errors import DeviceError
-from core.settings import Settings
+from core.settings import Settings, format_number
 
 NATIVE_IS_FASTER = (
     "exact arithmetic (torch7) on the CPU: the original's picture, byte for byte. -arithmetic native is "
@@ -117,8 +117,26 @@ def choose(settings: Settings) -> Placement:
         return _on_cpu(settings, ())
     names = _gpu_names(gpus)
     if not names:
-        return _on_cpu(settings, (f"-gpu {settings.gpu}: PyTorch finds no GPU; running on the CPU",))
+        return _on_cpu(settings, (_no_gpu(settings.gpu),))
     return native_placement(names, splits, settings.cudnn_autotune)
+
+
+def choose_native(gpu: float, threads: float) -> Placement:
+    """PyTorch on the GPU of this number; on the CPU where it is negative, or there is no GPU at all.
+
+    Raises: DeviceError: a GPU that is not there.
+    """
+    keep_freed_memory()
+    named = format_number(gpu)
+    gpus = parse_gpus(named)
+    names = _gpu_names(gpus) if gpus else []
+    if names:
+        return native_placement(names, ())
+    return _native_on_cpu(threads, (_no_gpu(named),) if gpus else ())
+
+
+def _no_gpu(flag: str) -> str:
+    return f"-gpu {flag}: PyTorch finds no GPU; running on the CPU"
 
 
 def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bool = False) -> Placement:
@@ -137,11 +155,15 @@ def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bo
 def _on_cpu(settings: Settings, notices: tuple[str, ...]) -> Placement:
     if settings.arithmetic == "auto":
         return _torch7(settings, (*notices, NATIVE_IS_FASTER))
+    return _native_on_cpu(settings.threads, notices)
+
+
+def _native_on_cpu(threads: float, notices: tuple[str, ...]) -> Placement:
     import torch
 
     from core.cores import available_cores
 
-    torch.set_num_threads(int(settings.threads) or available_cores())
+    torch.set_num_threads(int(threads) or available_cores())
     placement = native_placement(["cpu"], ())
     return Placement("native", ("cpu",), placement.arithmetics, (), notices)
 

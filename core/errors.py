@@ -7,6 +7,7 @@
     |-- RegistryError       a model file that cannot be found, fetched or verified
     |-- T7Error             a Torch7 file that is damaged, foreign or of an unknown kind
     |-- TransformError      a transform network that cannot be read, converted or run on this picture
+    |-- DatasetError        pictures or an HDF5 file to train with that cannot be read or written
     |-- VideoError          a film or camera that cannot be read or written
     |-- CheckpointError     the saved state of a run that is damaged, or of another run
     |-- DeviceError         a device or a splitting of the network over devices
@@ -42,6 +43,10 @@ class T7Error(NeuralStyleError):
 
 class TransformError(NeuralStyleError):
     """A transform network cannot be built, converted or run as asked."""
+
+
+class DatasetError(NeuralStyleError):
+    """Pictures to train with, or the HDF5 file of them, cannot be read, understood or written."""
 
 
 class VideoError(NeuralStyleError):

@@ -62,6 +62,13 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class SolverMessage:
+    """What optim.lbfgs says of itself; ``text`` without its name in front."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class OptimizationFinished:
     """The optimiser stopped after its last evaluation; ``reached_maximum`` is false if it stopped early."""
 
@@ -88,6 +95,7 @@ Event = (
     | CapturingStyle
     | OptimizationStarted
     | Evaluation
+    | SolverMessage
     | CheckpointDue
     | OptimizationFinished
 )

@@ -15,8 +15,20 @@ from core.settings_text import format_value
 
 NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result
 UNDECIDING = frozenset(
-    "threads print_iter checkpoint_iter gpu arithmetic "  # arithmetic and devices are compared as resolved
-    "timing verbose jobs recursive sorted skip_existing require_gpu".split()
+    (
+        *(
+            "threads",
+            "print_iter",
+            "print_every",
+            "checkpoint_iter",
+            "timing",
+            "verbose",
+            "jobs",
+            "recursive",
+        ),
+        *("sorted", "skip_existing", "require_gpu"),
+        *("gpu", "arithmetic"),  # arithmetic and devices are compared as resolved
+    )
 )
 RESOLVED = ("numeric_version", "arithmetic", "devices", "runtime")
 

@@ -28,6 +28,9 @@ class Step(NamedTuple):
 
 
 Objective = Callable[[Array], tuple[Any, Array]]
+REACHED_MAXIMUM = "reached max number of iterations"
+GRADIENT_VANISHED = "optimality condition below tolFun"
+STEP_VANISHED = "step size below tolX"
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,29 @@ class CurvaturePair(NamedTuple):
     rho: float
 
 
+@dataclass(frozen=True)
+class Tolerances:
+    """When L-BFGS stops before its last iteration; negative: never.
+
+    gradient: at this sum of absolute values of the gradient or less, optim's tolFun.
+    step: at this sum of absolute values of the step, or where the slope along the direction is more than
+    minus this, optim's tolX.
+    """
+
+    gradient: float = -1.0
+    step: float = -1.0
+
+
 class Lbfgs:
-    """Limited-memory BFGS with a fixed step of 1 and no line search.
+    """Limited-memory BFGS with a fixed step and no line search.
 
-    Matches optim.lbfgs (optim a5ceed7) with tolFun = tolX = -1, as neural_style.lua calls it: the value of
-    the objective is never used, so a step may overshoot. One evaluation is made even for 0 iterations.
+    Matches optim.lbfgs (optim a5ceed7) with tolX <= 0, so that the value of the objective is never used and
+    a step may overshoot. One evaluation is made even for 0 iterations. neural_style.lua calls it without
+    tolerances and with a step of 1.
 
+    learning_rate: the step; the first is this times the reciprocal of the gradient's sum of absolute values,
+    if that is below 1.
+    ended: why the last item was the last, in optim's words; empty before, and where optim says nothing.
     state: of an optimiser of the same kind; its ``x`` replaces what is in ``x``. Raises: KeyError where
     something is missing in it.
     """
@@ -64,9 +84,13 @@ class Lbfgs:
         iterations: float,
         corrections: int = 100,
         state: SolverState | None = None,
+        learning_rate: float = 1.0,
+        tolerances: Tolerances | None = None,
     ) -> None:
         self._evaluate, self._x, self._arithmetic = evaluate, x, arithmetic
-        self._iterations = iterations
+        self._iterations, self._learning_rate = iterations, learning_rate
+        self._tolerances = tolerances or Tolerances()
+        self.ended = ""
         self._history: deque[CurvaturePair] = deque(maxlen=corrections)
         self._initial_scale, self._iteration, self._t = 1.0, 0, 1.0
         self._g = self._g_previous = self._d = None
@@ -76,15 +100,31 @@ class Lbfgs:
     def __iter__(self) -> Iterator[Step]:
         if self._g is None:
             yield self._step()
-        while self._iteration < self._iterations:
+        while not self._has_converged() and self._iteration < self._iterations:
             self._iteration += 1
             self._choose_direction()
-            if self._arithmetic.dot(self._g, self._d) > 1:
+            if self._arithmetic.dot(self._g, self._d) > -self._tolerances.step:
                 return
             self._arithmetic.axpy_(self._t, self._d, self._x)
             if self._iteration == self._iterations:
+                self.ended = REACHED_MAXIMUM
                 return
             yield self._step()
+
+    @property
+    def gradient_vanished(self) -> bool:
+        """Whether the last gradient is within its tolerance."""
+        limit = self._tolerances.gradient
+        return limit >= 0 and self._arithmetic.sum_abs(self._g) <= limit
+
+    def _has_converged(self) -> bool:
+        limit = self._tolerances.step
+        if self.gradient_vanished:
+            self.ended = GRADIENT_VANISHED
+        elif limit >= 0 and self._d is not None:
+            step = self._arithmetic.scaled(self._d, self._t)
+            self.ended = STEP_VANISHED if self._arithmetic.sum_abs(step) <= limit else ""
+        return bool(self.ended)
 
     def state(self) -> SolverState:
         """Copies of x, gradient, direction and history."""
@@ -116,7 +156,7 @@ class Lbfgs:
         arithmetic = self._arithmetic
         if self._d is None:
             self._d = arithmetic.scaled(self._g, -1)
-            self._t = min(1.0, _reciprocal(arithmetic.sum_abs(self._g)))
+            self._t = min(1.0, _reciprocal(arithmetic.sum_abs(self._g))) * self._learning_rate
         else:
             y, s = self._g - self._g_previous, arithmetic.scaled(self._d, self._t)
             ys = arithmetic.dot(y, s)
@@ -124,7 +164,7 @@ class Lbfgs:
                 self._history.append(CurvaturePair(s, y, _reciprocal(ys)))
                 self._initial_scale = ys / arithmetic.dot(y, y)
             self._d = _direction(self._g, self._history, self._initial_scale, arithmetic)
-            self._t = 1.0
+            self._t = self._learning_rate
         self._g_previous = arithmetic.copy(self._g)
 
 

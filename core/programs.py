@@ -19,6 +19,7 @@ class Program(NamedTuple):
     choices: Mapping[str, Sequence[str]]
 
 
+PictureSettings = Settings | TransformSettings | SlowSettings  # of the programs that record their pictures
 PROGRAMS = {
     "neural_style": Program("neural_style.lua", Settings, CHOICES),
     "fast_neural_style": Program("fast_neural_style.lua", TransformSettings, TRANSFORM_CHOICES),

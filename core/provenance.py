@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +30,14 @@ from core.records import (
 )
 from core.registry import find_model_file
 from core.settings import Settings
+from core.training.settings import SlowSettings
 
 PROGRAM = "neural_style"
 PACKAGES = ("torch", "numpy", "scipy", "pillow")
-NOT_SHAPING = ("threads", "seconds", "print_iter", "save_iter", "checkpoint_iter", "output_image")
+NOT_SHAPING = (
+    *("threads", "seconds", "print_iter", "save_iter", "checkpoint_iter", "output_image"),
+    *("print_every", "save_every"),  # of slow_neural_style
+)
 INPUTS = ("content_image", "style_image", "init_image")
 
 
@@ -39,10 +45,18 @@ class Provenance:
     """The record of a run as it goes on.
 
     Files are hashed beside the work; large models take seconds. resumed: the checkpoint to go on from.
+    identity: what is known before the run of another program.
     """
 
-    def __init__(self, settings: Settings, placement: Placement, resumed: Checkpoint | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | SlowSettings,
+        placement: Placement,
+        resumed: Checkpoint | None = None,
+        identity: Callable[[Any, Placement], Record] | None = None,
+    ) -> None:
         self._settings = settings
+        known: Callable[[Any, Placement], Record] = identity or run_identity
         self._started = time.perf_counter()
         self._losses: list[NDArray[np.float64]] = []
         self._seconds: list[float] = []
@@ -50,7 +64,7 @@ class Provenance:
             self._losses, self._seconds = list(resumed.losses), resumed.seconds.tolist()
             self._started -= self._seconds[-1]
         pool = ThreadPoolExecutor(1)
-        self._identity = pool.submit(run_identity, settings, placement)
+        self._identity = pool.submit(known, settings, placement)
         pool.shutdown(wait=False)
 
     def add(self, evaluation: Evaluation) -> None:
@@ -59,12 +73,12 @@ class Provenance:
         self._losses.append(np.array(losses, np.float64))
         self._seconds.append(time.perf_counter() - self._started)
 
-    def save(self, path: str | os.PathLike[str], picture: Image, evaluation: Evaluation) -> None:
-        """Write a picture with its record, then the file beside it. Raises: ImageError."""
+    def save(self, path: str | os.PathLike[str], picture: Image, evaluation: Evaluation, **more: Any) -> None:
+        """Write a picture with its record and ``more``, then the file beside it. Raises: ImageError."""
         save_with_record(
             path,
             picture,
-            self._record(picture, evaluation),
+            {**self._record(picture, evaluation), **more},
             NOT_SHAPING,
             trace=self._totals(),
             layer_losses=[row[:-1].tolist() for row in self._losses],

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.checksums import file_digests
-from core.devices import Placement
 from core.errors import SettingsError
-from core.events import Evaluation
+from core.events import Evaluation, Event
 from core.flags import Flag, flags_of, is_list
-from core.images import to_bytes
+from core.images import Image, to_bytes
 from core.provenance import trace_digest
 from core.records import Record, pixels_digest
 from core.registry import MODELS_DIR
 from core.settings import Settings
-from core.stylize import output_image, stylize
+from core.training.settings import SlowSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,17 +37,20 @@ class Reproduction:
 
 
 def reproduce(
-    settings: Settings, placement: Placement, record: Record, progress: Callable[[], object] = lambda: None
+    events: Iterable[Event],
+    picture_of: Callable[[Evaluation], Image],
+    record: Record,
+    progress: Callable[[], object] = lambda: None,
 ) -> Reproduction:
-    """Run up to the recorded evaluation. Raises: SettingsError: the run does not get that far."""
+    """Follow a run up to the recorded evaluation. Raises: SettingsError: the run does not get that far."""
     trace: list[str] = []
-    for event in stylize(settings, placement):
+    for event in events:
         if not isinstance(event, Evaluation):
             continue
         trace.append(repr(event.total))
         progress()
         if event.number == record["evaluation"]:
-            pixels = pixels_digest(to_bytes(output_image(settings, event)))
+            pixels = pixels_digest(to_bytes(picture_of(event)))
             return Reproduction(
                 pixels == record["pixels_sha256"],
                 trace_digest(trace) == record["trace_sha256"],
@@ -87,10 +89,11 @@ def recorded_settings(record: Record, kind: type[S]) -> S:
     return kind(**{name: _checked(known, name, value) for name, value in values.items()})
 
 
-def check_repeatable(settings: Settings) -> None:
+def check_repeatable(settings: Settings | SlowSettings) -> None:
     """Raises SettingsError where every run starts from other noise."""
     settings.validate()
-    if settings.seed < 0 and settings.init == "random":
+    starts_from_noise = not isinstance(settings, Settings) or settings.init == "random"
+    if settings.seed < 0 and starts_from_noise:
         raise SettingsError("made without -seed: every run starts from other noise, so it cannot be repeated")
 
 

@@ -20,7 +20,18 @@ def findings(folder=MODELS, self_test=lambda: ""):
 
 def test_a_machine_that_is_fine():
     found = findings()
-    for what in ("Python", "PyTorch", "ONNX Runtime", "PyAV", "OpenCV", "scikit-image", "Jinja", "tree-sitter", "Ray", "exactness"):
+    for what in (
+        "Python",
+        "PyTorch",
+        "ONNX Runtime",
+        "PyAV",
+        "OpenCV",
+        "scikit-image",
+        "Jinja",
+        "tree-sitter",
+        "Ray",
+        "exactness",
+    ):
         assert found[what].state == FINE, found[what]
     assert found["model vgg19_small"].state == FINE
     assert all(item.remedy for item in found.values() if item.state != FINE)

@@ -194,7 +194,6 @@ def test_programs_are_kept_apart(tmp_path):
         *("fast_neural_style", None, "train_fast_neural_style", None)
     ]
     assert [line.partition(", ")[2] for line in outcome.stderr.splitlines()] == [
-        "line 3: -weight_decay has no effect, as in the original",
         "line 2: -content_image is a picture that line 1 makes with fast_neural_style; "
         "one config has one program, so run that one's config first",
         "line 4: writes o.png, as line 2 does",

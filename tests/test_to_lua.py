@@ -79,11 +79,13 @@ def test_fast_command(tmp_path):
 
 def test_every_run_of_a_config_has_a_line(tmp_path):
     stages = {"a": {"seed": 1}, "b": {"init": "image", "checkpoint_iter": 5}}
-    shown = to_lua(tmp_path, {"defaults": {"image_size": 64}, "stages": stages, "vary": {"tv_weight": [0, 1]}})
+    shown = to_lua(
+        tmp_path, {"defaults": {"image_size": 64}, "stages": stages, "vary": {"tv_weight": [0, 1]}}
+    )
     assert shown.stderr == "nstyle to-lua: -checkpoint_iter is not in the original and is left out\n"
     assert [shlex.split(line)[2:] for line in shown.stdout.splitlines()][:2] == [
         ["-image_size", "64", "-tv_weight", "0", "-output_image", "out_tv_weight-0.png", "-seed", "1"],
-        ["-image_size", "64", "-tv_weight", "0", "-init", "image", "-output_image", "out_tv_weight-0.png"],
+        [*("-image_size", "64", "-tv_weight", "0", "-init", "image"), "-output_image", "out_tv_weight-0.png"],
     ]
     assert len(shown.stdout.splitlines()) == 4
 
@@ -92,7 +94,7 @@ def test_bundled_configs_have_commands():
     for path in sorted((ROOT / "configs").rglob("*.yml")):
         shown = CliRunner().invoke(main, ["to-lua", str(path)])
         assert shown.exit_code == 0, shown.output
-        assert "neural_style.lua" in shown.output
+        assert shown.output.startswith("th ") or "\nth " in shown.output
 
 
 @pytest.mark.parametrize(

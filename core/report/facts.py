@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.programs import PictureSettings
 from core.records import Record, digest, pixels_digest
 from core.report.pictures import open_rgb
-from core.settings import Settings, format_number
+from core.settings import format_number
 from core.transform.settings import TransformSettings
 
 CHECKSUMS = {"trace_sha256": "All losses", "pixels_sha256": "Pixels", "sha256": "This file"}
@@ -33,11 +34,12 @@ def state_of(path: Path, record: Record) -> State:
     return State(False, "changed since it was recorded")
 
 
-def headline(record: Record, settings: Settings | TransformSettings) -> str:
+def headline(record: Record, settings: PictureSettings) -> str:
     """Which picture was made of which, and how long it took. Raises: KeyError, TypeError."""
     if isinstance(settings, TransformSettings):
         return f"{_base(settings.input_image)} by {_base(settings.model)} · {record['runtime']}"
-    styles = " and ".join(map(_base, settings.style_image))
+    names = settings.style_image
+    styles = " and ".join(map(_base, names if isinstance(names, tuple) else (names,)))
     done, planned = record["evaluation"], format_number(settings.num_iterations)
     parts = [f"{_base(settings.content_image)} in the style of {styles}", f"evaluation {done} of {planned}"]
     if "seconds" in record:

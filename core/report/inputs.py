@@ -9,14 +9,14 @@ from typing import Any
 
 from core.errors import ImageError, SettingsError
 from core.images import check_readable
+from core.programs import PictureSettings
 from core.records import Record, digest
 from core.report.pictures import PictureView, scaled
 from core.reproduce import find_by_checksum
-from core.settings import Settings, format_number
-from core.transform.settings import TransformSettings
+from core.settings import format_number
 
 SHOWN_DIGITS = 16
-MODELS = ("model_file", "model")
+MODELS = ("model_file", "model", "loss_network")
 
 
 class Inputs:
@@ -27,7 +27,7 @@ class Inputs:
         self._digest = cache(_digest_of_picture)
         self._picture = cache(self._looked_up)
 
-    def of(self, record: Record, settings: Settings | TransformSettings) -> Iterator[tuple[str, PictureView]]:
+    def of(self, record: Record, settings: PictureSettings) -> Iterator[tuple[str, PictureView]]:
         """Role and picture of every input but the network. Raises: KeyError, TypeError: a damaged record."""
         for flag, entries in record["inputs"].items():
             if flag in MODELS:

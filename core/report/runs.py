@@ -11,15 +11,15 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from core.errors import ImageError, NeuralStyleError, SettingsError
+from core.programs import PROGRAMS, PictureSettings
 from core.provenance import NOT_SHAPING
-from core.provenance import PROGRAM as SLOW
 from core.records import KEYWORD, Record, beside, read_record
 from core.reproduce import recorded_settings
-from core.settings import Settings
-from core.transform.record import PROGRAM as FAST
-from core.transform.settings import TransformSettings
+from core.stages.files import numbered, numbered_at_first_dot
+from core.training.settings import SlowSettings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm")
+PICTURE_PROGRAMS = ("neural_style", "fast_neural_style", "slow_neural_style")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RecordedPicture:
 
     path: Path
     record: Record
-    settings: Settings | TransformSettings
+    settings: PictureSettings
     evaluation: int
 
     @property
@@ -63,7 +63,7 @@ def find_runs(folder: Path) -> tuple[list[Run], list[str]]:
         found = f"; {'; '.join(warnings)}" if warnings else ""
         raise ImageError(
             f"{folder}: holds no picture that says how it was made; name a folder with results of "
-            f"neural_style or fast_neural_style and the PICTURE.json files beside them{found}"
+            f"{', '.join(PICTURE_PROGRAMS)} and the PICTURE.json files beside them{found}"
         )
     return sorted(runs, key=lambda run: run.result.path), warnings
 
@@ -93,11 +93,10 @@ def _read(path: Path) -> RecordedPicture:
     if not path.is_file():
         raise ImageError(f"{beside(path)}: its picture {path.name} is not beside it")
     program, evaluation = record.get("program"), record.get("evaluation", 0)
-    if program not in (SLOW, FAST):
+    if program not in PICTURE_PROGRAMS:
         raise ImageError(f"{path}: its record is damaged: it names no program of ours")
     try:
-        kind: type[Settings | TransformSettings] = Settings if program == SLOW else TransformSettings
-        settings = recorded_settings(record, kind)
+        settings: PictureSettings = recorded_settings(record, PROGRAMS[program].settings)
     except SettingsError as error:
         raise ImageError(f"{path}: {error}") from None
     if not isinstance(evaluation, int) or not isinstance(record.get("trace", []), list):
@@ -117,7 +116,9 @@ def _grouped(pictures: Iterable[RecordedPicture]) -> list[Run]:
         before = tuple(picture for picture in group if _leads_to(picture, result))
         runs.append(Run(before, result))
         # Left over from another run with the same flags, such as one from other noise.
-        runs += _grouped(picture for picture in group if picture is not result and picture not in before)
+        runs += _grouped(
+            picture for picture in group if picture not in before and not _is_same(picture, result)
+        )
     return runs
 
 
@@ -126,15 +127,23 @@ def _path_of_result(picture: RecordedPicture) -> Path:
     path, number = picture.path, f"_{picture.evaluation}"
     if not picture.evaluation or not path.stem.endswith(number):
         return path
-    result = path.with_name(path.stem.removesuffix(number) + path.suffix)
-    named = picture.record["settings"].get("output_image", result.name)  # the text of a PNG does not tell
-    return result if Path(named).name == result.name else path
+    without = path.stem.removesuffix(number) + path.suffix
+    named = Path(picture.record["settings"].get("output_image", without)).name  # a PNG's text does not tell
+    name_of = numbered_at_first_dot if isinstance(picture.settings, SlowSettings) else numbered
+    return path.with_name(named) if Path(name_of(named, picture.evaluation)).name == path.name else path
 
 
 def _shape(record: Record) -> str:
     """Equal for pictures of the same run."""
     flags = {name: value for name, value in record["settings"].items() if name not in NOT_SHAPING}
     return json.dumps([flags, record["inputs"]], sort_keys=True)
+
+
+def _is_same(picture: RecordedPicture, result: RecordedPicture) -> bool:
+    """slow_neural_style saves its last evaluation with its number as well."""
+    pixels = "pixels_sha256"
+    same = isinstance(picture.settings, SlowSettings) and picture.evaluation == result.evaluation
+    return picture is result or (same and picture.record.get(pixels) == result.record.get(pixels))
 
 
 def _leads_to(picture: RecordedPicture, result: RecordedPicture) -> bool:

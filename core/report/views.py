@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ImageError, NeuralStyleError
+from core.programs import PictureSettings
 from core.report.facts import facts_of, headline, state_of
 from core.report.inputs import Inputs
 from core.report.pictures import THUMBNAIL_SIDE, PictureView, as_it_is, scaled
 from core.report.plots import Curve, curves_of, plot
 from core.report.references import ReferenceView, find_reference, reference_view
 from core.report.runs import RecordedPicture, Run
-from core.settings import Settings
 from core.settings_yaml import to_yaml
 from core.transform.settings import TransformSettings
 
 # The old command of a program's settings, and the flags that it does not have. Raises: SettingsError.
-OldCommand = Callable[[str, Settings | TransformSettings], tuple[str, list[str]]]
+OldCommand = Callable[[str, PictureSettings], tuple[str, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _frames(run: Run, last: PictureView, warn: Callable[[str], object]) -> tuple
 
 def _curves(result: RecordedPicture) -> tuple[Curve, ...]:
     settings = result.settings
-    if not isinstance(settings, Settings):
+    if isinstance(settings, TransformSettings):
         return ()
     totals = [float(total) for total in result.trace]
     rows = result.record.get("layer_losses", [])[: len(totals)]

@@ -11,7 +11,7 @@ from core.errors import SettingsError
 from core.flags import flags_of
 from core.settings_text import nearest, parse_value
 from core.stages.config import Stage
-from core.stages.files import WEIGHTS, numbered_outputs, outputs, resolved
+from core.stages.files import WEIGHTS, is_written, numbered_outputs, outputs, resolved
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -64,7 +64,7 @@ def relocated(stages: Sequence[Stage], inputs: str | None, results: str | None) 
     def moved(name: str, path: str) -> str:
         if name in WEIGHTS:
             return path
-        folder = results if name.startswith("output") or resolved(path) in written else inputs
+        folder = results if is_written(name) or resolved(path) in written else inputs
         return path if folder is None or not path else str(Path(folder) / Path(path).name)
 
     return [replace(stage, settings=with_paths(stage.settings, moved)) for stage in stages]

@@ -15,6 +15,10 @@ from core.stages.files import makes_many_files, numbered_outputs
 
 def why_stale(stage: Stage) -> list[str]:
     """Sentences about what changed since the stage's result was made; none if it is up to date."""
+    if stage.program == "train_fast_neural_style":
+        from core.training.checkpoints import why_stale as why_stale_training
+
+        return why_stale_training(stage.settings)
     if makes_many_files(stage.settings):
         return ["a folder or a film has no record of its own (-skip_existing 1 skips finished pictures)"]
     return next(filter(None, _reasons(stage, Path(stage.settings.output_image))), [])
@@ -31,7 +35,8 @@ def _reasons(stage: Stage, result: Path) -> Iterator[list[str]]:
     try:
         record = read_record(result)
         yield _incomplete(stage, record)
-        yield [f"there is no {path}" for path in numbered_outputs(stage.settings) if not Path(path).exists()]
+        between = numbered_outputs(stage.settings, record.get("evaluation", 0))
+        yield [f"there is no {path}" for path in between if not Path(path).exists()]
         if file_digests(result).sha256 != record["sha256"]:
             yield [f"{result} is no longer the file that was made"]
         yield differences(record, _identity(stage, record), type(stage.settings))
@@ -45,6 +50,8 @@ def _incomplete(stage: Stage, record: Record) -> list[str]:
     if record["program"] != stage.program:
         return [f"made by {record['program']}"]
     wanted = getattr(stage.settings, "num_iterations", None)
+    if record.get("complete"):  # L-BFGS may end before its last iteration
+        return []
     if wanted is not None and record["evaluation"] != wanted:
         return [f"stopped at evaluation {record['evaluation']} of {wanted:g}"]
     return []
@@ -57,6 +64,11 @@ def _identity(stage: Stage, record: Record) -> Record:
 
         # Which runtime would be taken is known only once the network is open; it is left as it was.
         return {**fast_identity(stage.settings), "runtime": record.get("runtime")}
+    if stage.program == "slow_neural_style":
+        from core.devices import choose_native
+        from core.training.slow_record import run_identity as slow_identity
+
+        return slow_identity(stage.settings, choose_native(stage.settings.gpu, stage.settings.threads))
     from core.devices import choose
     from core.provenance import run_identity
 

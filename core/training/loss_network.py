@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -29,26 +29,31 @@ class LossNetwork(nn.Module):
 
     def __init__(self, modules: Sequence[nn.Module], names: Sequence[str], layers: Sequence[str]) -> None:
         super().__init__()
-        found = [(layer, *_addressed(layer, modules, names)) for layer in dict.fromkeys(layers)]
-        last = max((top for _, top, _ in found), default=-1)
+        self._wanted = {layer: _addressed(layer, modules, names) for layer in layers}
+        last = max((position for position, _ in self._wanted.values()), default=-1)
         self.body = nn.Sequential(*modules[: last + 1])
-        self._wanted = [(layer, module) for layer, _, module in found]
         for module in self.body.modules():
             if isinstance(module, nn.ReLU):
                 module.inplace = False  # it would overwrite what a loss on the layer before has seen
         self.eval().requires_grad_(False)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W), values as it was trained."""
+    def forward(self, x: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
+        """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W), values as it was trained.
+
+        layers: only those of the wanted; what lies behind the last of them is not computed.
+        """
         seen: dict[str, Tensor] = {}
+        wanted = {layer: self._wanted[layer] for layer in (self._wanted if layers is None else layers)}
+        last = max((position for position, _ in wanted.values()), default=-1)
 
         def keep(layer: str, module: nn.Module, inputs: object, output: Tensor) -> None:
             seen[layer] = output
 
         with ExitStack() as hooks:
-            for layer, module in self._wanted:
+            for layer, (_, module) in wanted.items():
                 hooks.callback(module.register_forward_hook(partial(keep, layer)).remove)
-            self.body(x)
+            for module in itertools.islice(self.body, last + 1):
+                x = module(x)
         return seen
 
 

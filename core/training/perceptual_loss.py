@@ -61,16 +61,14 @@ class PerceptualLoss(nn.Module):
     @torch.no_grad()
     def set_style(self, picture: Tensor) -> None:
         """Take the statistics of a style picture (1, 3, H, W) as targets."""
-        seen = self.network(picture)
+        seen = self.network(picture, self._style)
         self._style_targets = {layer: self._statistic(seen[layer]) for layer in self._style}
 
     @torch.no_grad()
     def content_targets(self, pictures: Tensor) -> dict[str, Tensor]:
         """The activations that pictures (N, 3, H, W) should keep."""
-        if not self._content:
-            return {}
-        seen = self.network(pictures)
-        return {layer: seen[layer] for layer in self._content}
+        targets: dict[str, Tensor] = self.network(pictures, self._content)
+        return targets
 
     def forward(self, pictures: Tensor, content_targets: Mapping[str, Tensor]) -> PerceptualLosses:
         """Losses of pictures (N, 3, H, W), values as the loss network was trained."""

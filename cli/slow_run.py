@@ -1,0 +1,107 @@
+"""One run of ``slow_neural_style`` at the terminal: its log, its pictures, and how it ends."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+from cli import terminal
+from cli.interruption import Interrupted, signals_raise
+from cli.report import fixed_point, is_due
+from cli.terminal import print_log, shows_progress, warnings_as_notices
+from core.devices import Placement
+from core.errors import DivergenceError
+from core.events import Evaluation, Event, SolverMessage
+from core.provenance import Provenance
+from core.stages.files import numbered_at_first_dot
+from core.training.settings import SlowSettings
+from core.training.slow import optimise, output_image
+from core.training.slow_record import PROGRAM, run_identity
+
+
+def run(settings: SlowSettings, placement: Placement) -> int:
+    """Optimise, print and save as the original does; returns the exit status.
+
+    Ours: the result under its own name. On a loss that is no longer finite, and when interrupted, it is the
+    last good picture. Raises: NeuralStyleError, CaffemodelError.
+    """
+    session = Session(settings, Provenance(settings, placement, identity=run_identity))
+    try:
+        with signals_raise(), warnings_as_notices(_notice):
+            session.follow(optimise(settings, placement))
+    except Interrupted as interruption:
+        session.keep_last(f"interrupted ({interruption})")
+        return interruption.status
+    finally:
+        session.close()
+    return 0
+
+
+class Session:
+    """What has to be remembered between the events of a run."""
+
+    def __init__(self, settings: SlowSettings, provenance: Provenance) -> None:
+        self._settings, self._provenance = settings, provenance
+        self._last: Evaluation | None = None
+        self._bar = tqdm(
+            total=int(settings.num_iterations), unit="it", disable=not shows_progress(), leave=False
+        )
+
+    def follow(self, events: Iterable[Event]) -> None:
+        """Consume all events; prints before it saves, as the original does."""
+        for event in events:
+            if isinstance(event, Evaluation):
+                self._take(event)
+            elif isinstance(event, SolverMessage):
+                self._print(f"<optim.lbfgs> \t{event.text}")
+        if self._last is not None:
+            self._save(self._settings.output_image, self._last, complete=True)
+
+    def keep_last(self, why: str) -> None:
+        """Save the last finite picture as the result, if there is one."""
+        if self._last is None:
+            _notice(f"{why} before the first evaluation; nothing is written")
+            return
+        path = self._settings.output_image
+        self._save(path, self._last)
+        _notice(f"{why}; evaluation {self._last.number} is saved as {path}")
+
+    def close(self) -> None:
+        """End the bar."""
+        self._bar.close()
+
+    def _take(self, evaluation: Evaluation) -> None:
+        self._check_finite(evaluation)
+        self._last, settings, number = evaluation, self._settings, evaluation.number
+        self._provenance.add(evaluation)
+        self._bar.update(1)
+        if is_due(number, settings.print_every):
+            self._print(f"Iteration {number}, loss = {fixed_point(evaluation.total)}")
+        if is_due(number, settings.save_every):
+            self._save(numbered_at_first_dot(settings.output_image, number), evaluation)
+
+    def _check_finite(self, evaluation: Evaluation) -> None:
+        if math.isfinite(evaluation.total):
+            return
+        if self._last is not None:
+            self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
+        raise DivergenceError(
+            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. "
+            "Try a lower -learning_rate, or smaller weights"
+        )
+
+    def _print(self, line: str) -> None:
+        with self._bar.external_write_mode(file=sys.stdout):
+            print_log(f"{line}\n")
+
+    def _save(self, path: str, evaluation: Evaluation, **more: Any) -> None:
+        self._provenance.save(path, output_image(self._settings, evaluation), evaluation, **more)
+
+
+def _notice(sentence: str) -> None:
+    with tqdm.external_write_mode(file=sys.stderr):
+        terminal.notice(sentence, PROGRAM)

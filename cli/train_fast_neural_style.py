@@ -1,0 +1,68 @@
+"""``train_fast_neural_style``: the drop-in for ``th train.lua``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Sequence
+
+from cli.lua_flags import CommandLine, Grammar
+from cli.program import run_program
+from core.settings_yaml import read_yaml, written, yaml_entries
+from core.training.settings import TrainSettings
+
+GRAMMAR = Grammar(
+    "train_fast_neural_style",
+    TrainSettings,
+    {
+        "config": "YAML file with any of these flags; the command line wins",
+        "save_config": "Write the flags of this training to a YAML file",
+        "resume": "Go on from CHECKPOINT_NAME.state.safetensors, if there is one (takes no value)",
+    },
+    switches=("resume",),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, 1 for an error, 130 or 143 when interrupted."""
+    return run_program(GRAMMAR, _command, arguments)
+
+
+def _command(line: CommandLine) -> int:
+    settings, given = TrainSettings(), set(line.settings)
+    if "config" in line.others:
+        settings = read_yaml(line.others["config"], settings)
+        given |= {str(written(key)) for key, _ in yaml_entries(line.others["config"])}
+    settings = settings.replace(**line.settings)
+    if "save_config" in line.others:
+        from cli.run_files import check_target, save_config
+
+        check_target("save_config", line.others["save_config"])
+        save_config(line.others["save_config"], settings)
+    return run_settings(settings, given, "resume" in line.others)
+
+
+def run_settings(
+    settings: TrainSettings,
+    given: Collection[str] | None = None,
+    resume: bool = False,
+    resume_if_possible: bool = False,
+) -> int:
+    """One training with these flags; returns the exit status.
+
+    given: the flags that were written down; by default those that are not at their default.
+    resume: go on from the saved state.  resume_if_possible: the same, but start anew where it is of another
+    training.
+
+    Raises: NeuralStyleError, CaffemodelError.
+    """
+    given = settings.written() if given is None else given
+    settings = settings.completed(given)
+    settings.validate()
+
+    from cli.train_run import run
+
+    return run(settings, given, resume or resume_if_possible, strict=not resume_if_possible)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

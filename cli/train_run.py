@@ -1,0 +1,230 @@
+"""One training at the terminal: the log on stdout, checkpoints on disk, progress and notices on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cli.run_files import check_target
+from cli.terminal import notice, print_log, shows_progress, warnings_as_notices
+from cli.train_log import Curves, LossFile, TensorBoard, waiting_share
+from cli.train_stop import stop_on_signals
+from cli.train_text import log_lines
+from core.errors import CheckpointError, NeuralStyleError, SettingsError
+from core.images import check_readable, save_image
+from core.training import events
+from core.training.checkpoints import TrainingState, load_state, run_identity, save_state, state_file
+from core.training.distributed import joined
+from core.training.history import save_history
+from core.training.settings import TrainSettings
+from core.training.training import train
+from core.transform.checkpoint import save_checkpoint
+
+PROGRAM = "train_fast_neural_style"
+TERMINATED = 143  # the exit status where another of several processes got the signal
+tell = partial(notice, program=PROGRAM)
+
+
+def run(settings: TrainSettings, given: Collection[str], resume: bool, strict: bool = True) -> int:
+    """Train, print and save as the original does; returns the exit status.
+
+    given: the flags that were written down.  resume: go on from a saved state, if there is one; where it is
+    of another training that is an error if ``strict``, and otherwise the training starts anew.
+
+    Raises: NeuralStyleError, CaffemodelError.
+    """
+    check_outputs(settings)
+    with ExitStack() as stack:
+        group, device, notices = stack.enter_context(joined(int(settings.gpu)))
+        first = group.rank == 0
+        say = _notice_above_bar if first else _silent
+        for sentence in (*settings.notices(), *notices):
+            say(sentence)
+        resumed = _resumed(settings, resume, strict, say)
+        stack.enter_context(warnings_as_notices(say))
+        stop = stack.enter_context(stop_on_signals(say))
+        from core.training.data import open_batches
+
+        batches = stack.enter_context(closing(open_batches(settings)))
+        training = train(
+            settings,
+            batches,
+            given=given,
+            device=device,
+            group=group,
+            resumed=resumed,
+            should_stop=stop.asked,
+        )
+        stopped = follow(settings, training, resumed) if first else any(map(_is_stop, training))
+    status = stop.status or (TERMINATED if stopped else 0)
+    if first and not status:
+        _export(settings)
+    return status
+
+
+def check_outputs(settings: TrainSettings) -> None:
+    """Whatever cannot be written is said before any work. Kept: folders of checkpoints are made.
+
+    Raises: SettingsError, ImageError.
+    """
+    folder = Path(settings.checkpoint_name).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"-checkpoint_name: {folder}: cannot be created: {error.strerror}") from None
+    check_target("checkpoint_name", f"{settings.checkpoint_name}.safetensors")
+    if settings.log_file:
+        check_target("log_file", settings.log_file)
+    if settings.sample_image:
+        check_readable(settings.sample_image)
+
+
+def _resumed(
+    settings: TrainSettings, resume: bool, strict: bool, say: Callable[[str], None]
+) -> TrainingState | None:
+    path = state_file(settings.checkpoint_name)
+    if not path.exists():
+        if resume and strict:
+            say(f"-resume: there is no {path}; the training starts from the beginning")
+        return None
+    if not resume:
+        say(f"{path} is of an earlier training, which -resume would go on with; it will be replaced")
+        return None
+    try:
+        state = load_state(path, settings)
+    except CheckpointError as error:
+        if strict:
+            raise
+        say(f"not used: {error}")
+        return None
+    say(f"going on behind iteration {state.history.iterations}, from {path}")
+    return state
+
+
+def follow(
+    settings: TrainSettings, training: Iterable[events.Event], resumed: TrainingState | None = None
+) -> bool:
+    """Consume all events of a training: prints before it saves, as the original does.
+
+    Returns whether it was stopped before its end.
+    """
+    session, stopped = Session(settings, resumed), False
+    try:
+        for event in training:
+            session.take(event)
+            stopped = _is_stop(event)
+    finally:
+        session.close()
+    return stopped
+
+
+def _is_stop(event: events.Event) -> bool:
+    return isinstance(event, events.Stopped)
+
+
+class Session:
+    """What has to be remembered between the events of a training."""
+
+    def __init__(self, settings: TrainSettings, resumed: TrainingState | None = None) -> None:
+        self._settings, self._resumed = settings, resumed
+        self._identity = run_identity(settings)
+        self._curves: list[Curves] = []
+        self._started = time.perf_counter()
+        self._last: events.Step | None = None
+        self._done = resumed.history.iterations if resumed else 0
+        self._bar = tqdm(
+            total=int(settings.num_iterations),
+            initial=self._done,
+            unit="it",
+            disable=not shows_progress(),
+            leave=False,
+        )
+
+    def take(self, event: events.Event) -> None:
+        """Print and save what the event says."""
+        self._print(log_lines(event, self._settings, self._resumed is not None))
+        if isinstance(event, events.NetworkReady):
+            self._begin(event)
+        elif isinstance(event, events.Step):
+            self._step(event)
+        elif isinstance(event, events.Validated):
+            for curves in self._curves:
+                curves.validated(event)
+        elif isinstance(event, events.SampleMade):
+            save_image(f"{self._settings.checkpoint_name}_sample_{event.iteration}.png", event.picture)
+        elif isinstance(event, events.CheckpointDue):
+            self._save(event.state)
+
+    def close(self) -> None:
+        """End bar and curves."""
+        self._bar.close()
+        for curves in self._curves:
+            curves.close()
+
+    def _begin(self, ready: events.NetworkReady) -> None:
+        self._started = time.perf_counter()
+        if self._settings.log_file:
+            self._curves.append(LossFile(self._settings.log_file, ready.names, ready.done))
+        if self._settings.tensorboard:
+            self._curves.append(TensorBoard(self._settings.tensorboard, ready.done))
+
+    def _step(self, step: events.Step) -> None:
+        for curves in self._curves:
+            curves.step(step)
+        self._last = step
+        self._bar.update(1)
+
+    def _print(self, lines: Iterator[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        if text:
+            with self._bar.external_write_mode(file=sys.stdout):
+                print_log(text)
+
+    def _save(self, state: TrainingState) -> None:
+        """The network, the losses and the state, each complete or not at all."""
+        name, start = self._settings.checkpoint_name, state.start
+        save_checkpoint(
+            f"{name}.safetensors", start.architecture, start.network, self._settings.preprocessing
+        )
+        save_history(Path(f"{name}.json"), self._settings, state.history)
+        save_state(state_file(name), self._identity, state)
+        seconds = time.perf_counter() - self._started
+        if self._last:
+            rate = (self._last.iteration - self._done) / seconds
+            share = 100 * waiting_share(self._last, seconds)
+            _notice_above_bar(
+                f"{name}.safetensors written after iteration {self._last.iteration}; {rate:.3g} iterations a "
+                f"second, {share:.1f} % of the time waiting for pictures"
+            )
+
+
+def _export(settings: TrainSettings) -> None:
+    """The network as ONNX, proved against PyTorch. Raises: TransformError."""
+    if not settings.export_onnx:
+        return
+    from core.transform.convert import convert
+    from core.transform.onnx_session import import_runtime
+
+    source = Path(f"{settings.checkpoint_name}.safetensors")
+    try:
+        import_runtime()
+    except NeuralStyleError as error:
+        tell(f"no ONNX file is written: {error}")
+        return
+    made = convert(source, source.with_name(f"{Path(settings.checkpoint_name).name}.onnx"))
+    tell(f"{made.target} written; differs by {made.difference:.1e} of the output's range from {source}")
+
+
+def _silent(sentence: str) -> None:
+    """Of several processes one speaks."""
+
+
+def _notice_above_bar(sentence: str) -> None:
+    with tqdm.external_write_mode(file=sys.stderr):
+        tell(sentence)

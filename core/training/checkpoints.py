@@ -1,0 +1,169 @@
+"""The state of a training on disk, from which -resume goes on: ``CHECKPOINT_NAME.state.safetensors``.
+
+Weights, statistics and moments as tensors, losses in double precision, the rest as JSON in the metadata.
+Nothing random is left once the first weights are drawn, and the position in the data follows from the
+iteration.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.atomic import replaced_when_complete
+from core.errors import CheckpointError
+from core.identity import NUMERIC_VERSION, differences
+from core.records import Record, hashed_file, without_folders
+from core.registry import find_model_file
+from core.training.adam import AdamState
+from core.training.history import History
+from core.training.network_start import Start
+from core.training.settings import TrainSettings
+from core.transform.architecture import Architecture, build
+
+KEY = "neural_style.training"
+FORMAT = 1
+NOT_DECIDING = frozenset(
+    (
+        *("num_iterations", "checkpoint_every", "num_val_batches", "sample_every", "export_onnx", "workers"),
+        *("use_cudnn", "backend"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """A training between two iterations. scaler: of GradScaler; empty where there is none."""
+
+    start: Start
+    adam: AdamState
+    history: History
+    scaler: dict[str, Any]
+
+
+def state_file(checkpoint_name: str) -> Path:
+    """Where the state of a training is."""
+    return Path(f"{checkpoint_name}.state.safetensors")
+
+
+def run_identity(settings: TrainSettings) -> Record:
+    """What a training depends on, besides its pictures, which are too many to be hashed."""
+    inputs = {}
+    if settings.percep_loss_weight > 0:
+        inputs["loss_network"] = [hashed_file(settings.loss_network, find_model_file(settings.loss_network))]
+    if settings.style_layers:
+        inputs["style_image"] = [hashed_file(settings.style_image)]
+    return {
+        "settings": without_folders(settings),
+        "inputs": inputs,
+        "numeric_version": NUMERIC_VERSION,
+    }
+
+
+def save_state(path: Path, identity: Record, state: TrainingState) -> None:
+    """Complete or not at all. Raises: CheckpointError."""
+    from safetensors.torch import save
+
+    described = {
+        "format": FORMAT,
+        "identity": identity,
+        "architecture": asdict(state.start.architecture),
+        "steps": state.adam.steps,
+        "learning_rate": state.adam.learning_rate,
+        "scaler": state.scaler,
+    }
+    try:
+        with replaced_when_complete(path) as file:
+            file.write(save(dict(_tensors(state)), metadata={KEY: json.dumps(described)}))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _tensors(state: TrainingState) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in state.start.network.state_dict().items():
+        yield f"network.{name}", tensor.contiguous()
+    yield "adam.first", state.adam.first
+    yield "adam.second", state.adam.second
+    history = state.history
+    yield "history.total", torch.tensor(history.total, dtype=torch.float64)
+    yield "history.validation", torch.tensor(history.validation, dtype=torch.float64)
+    yield "history.validated_at", torch.tensor(history.validated_at, dtype=torch.int64)
+    for name, values in history.parts.items():
+        yield f"history.parts.{name}", torch.tensor(values, dtype=torch.float64)
+
+
+def load_state(path: Path, settings: TrainSettings) -> TrainingState:
+    """The state of a training that depends on the same.
+
+    Raises: CheckpointError: damaged, or of a training with other flags, losses or style.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            described = json.loads((file.metadata() or {}).get(KEY, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        changed = differences(described["identity"], run_identity(settings), TrainSettings, NOT_DECIDING)
+        state = _restored(described, tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+        raise CheckpointError(
+            f"{path}: a damaged state, or none at all; delete it and start without -resume"
+        ) from None
+    if changed:
+        raise CheckpointError(
+            f"{path}: of another training: {'; '.join(changed)}. Take the flags of then, or start without "
+            "-resume"
+        )
+    return state
+
+
+def why_stale(settings: TrainSettings) -> list[str]:
+    """Sentences about why the training has to go on, or to run again; none if it is finished."""
+    settings = settings.completed(settings.written())
+    needed = [state_file(settings.checkpoint_name), Path(f"{settings.checkpoint_name}.safetensors")]
+    if settings.export_onnx:
+        needed.append(Path(f"{settings.checkpoint_name}.onnx"))
+    missing = [f"there is no {path}" for path in needed if not path.exists()]
+    if missing:
+        return missing[:1]
+    try:
+        done = load_state(needed[0], settings).history.iterations
+    except CheckpointError as error:
+        return [str(error)]
+    wanted = int(settings.num_iterations)
+    return [] if done >= wanted else [f"stopped at iteration {done} of {wanted}"]
+
+
+def _restored(described: Any, tensors: dict[str, Tensor]) -> TrainingState:
+    """Raises KeyError, TypeError, ValueError or RuntimeError where something is not as it was written."""
+    if described["format"] != FORMAT:
+        raise ValueError("another format")
+    architecture = Architecture(**described["architecture"])
+    network = build(architecture)
+    network.load_state_dict(_below("network.", tensors))
+    adam = AdamState(
+        int(described["steps"]),
+        float(described["learning_rate"]),
+        tensors["adam.first"],
+        tensors["adam.second"],
+    )
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if not adam.first.shape == adam.second.shape == (count,):
+        raise ValueError("the moments are of another network")
+    history = History(
+        tensors["history.total"].tolist(),
+        {name: values.tolist() for name, values in _below("history.parts.", tensors).items()},
+        tensors["history.validation"].tolist(),
+        tensors["history.validated_at"].tolist(),
+    )
+    return TrainingState(Start(architecture, network), adam, history, dict(described["scaler"]))
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}

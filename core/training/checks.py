@@ -1,0 +1,81 @@
+"""What the flags of the training and of slow_neural_style have to fulfil alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from core.errors import SettingsError
+from core.settings import format_number
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def check_choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> None:
+    """Each flag has one of the words it takes. Raises: SettingsError."""
+    for name, known in choices.items():
+        value = getattr(settings, name)
+        if value not in known:
+            raise SettingsError(f"-{name} {value}: must be one of {', '.join(known)}")
+
+
+def check_finite(settings: DataclassInstance) -> None:
+    """No flag is infinite or no number. Raises: SettingsError."""
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        numbers = value if item.metadata["numbers"] else (value,) if isinstance(value, float) else ()
+        if not all(map(math.isfinite, numbers)):
+            raise SettingsError(f"-{item.name}: must be finite")
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Greater than 0. Raises: SettingsError."""
+    for name in names:
+        value = getattr(settings, name)
+        if value <= 0:
+            raise SettingsError(f"-{name} {format_number(value)}: must be greater than 0")
+
+
+def check_integers(settings: object, *names: str) -> None:
+    """Numbers without a fraction. Raises: SettingsError."""
+    for name in names:
+        value = getattr(settings, name)
+        if value != int(value):
+            raise SettingsError(f"-{name} {format_number(value)}: must be a whole number")
+
+
+def check_whole(settings: object, *names: str) -> None:
+    """Numbers without a fraction, not negative. Raises: SettingsError."""
+    for name in names:
+        value = getattr(settings, name)
+        if value < 0 or value != int(value):
+            raise SettingsError(f"-{name} {format_number(value)}: must be a whole number, not negative")
+
+
+def check_files(settings: object, *names: str) -> None:
+    """A file is named. Raises: SettingsError."""
+    for name in names:
+        if not getattr(settings, name):
+            raise SettingsError(f"-{name}: no file is named")
+
+
+def check_weights(settings: DataclassInstance, kind: str) -> None:
+    """As many weights as layers, or one for all. Raises: SettingsError."""
+    layers, weights = getattr(settings, f"{kind}_layers"), getattr(settings, f"{kind}_weights")
+    if len(weights) != len(layers) and not (len(weights) == 1 and layers):
+        raise SettingsError(
+            f"-{kind}_weights and -{kind}_layers must have the same number of elements, or one weight: "
+            f"{len(weights)} weights, {len(layers)} layers"
+        )
+    twice = next((layer for layer in layers if layers.count(layer) > 1), None)
+    if twice is not None:
+        raise SettingsError(f"-{kind}_layers: names '{twice}' twice")
+
+
+def weights_by_layer(settings: DataclassInstance, kind: str) -> dict[str, float]:
+    """The weight of each layer of ``kind`` ('content', 'style' ...). Kept: one weight is for all layers."""
+    layers, weights = getattr(settings, f"{kind}_layers"), getattr(settings, f"{kind}_weights")
+    return dict(zip(layers, weights if len(weights) == len(layers) else weights * len(layers), strict=True))

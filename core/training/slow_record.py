@@ -1,0 +1,26 @@
+"""The record of a picture of ``slow_neural_style``."""
+
+from __future__ import annotations
+
+from core.devices import Placement
+from core.identity import NUMERIC_VERSION
+from core.records import Record, hashed_file, new_record
+from core.registry import find_model_file
+from core.training.settings import SlowSettings
+
+PROGRAM = "slow_neural_style"
+
+
+def run_identity(settings: SlowSettings, placement: Placement) -> Record:
+    """The part of a record that is known before the run, and decides its result."""
+    return {
+        **new_record(PROGRAM, settings),
+        "inputs": {
+            "content_image": [hashed_file(settings.content_image)],
+            "style_image": [hashed_file(settings.style_image)],
+            "loss_network": [hashed_file(settings.loss_network, find_model_file(settings.loss_network))],
+        },
+        "numeric_version": NUMERIC_VERSION,
+        "arithmetic": placement.kind,
+        "devices": list(placement.devices),
+    }

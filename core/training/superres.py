@@ -1,0 +1,149 @@
+"""Super-resolution after the network, and its measures: histogram matching, PSNR and SSIM of the luma.
+
+As in the paper: the original is cropped to a multiple of the factor, blurred and shrunk, enlarged by the
+network, matched with its small input, and compared with the original on the Y channel alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.compare import INSTALL, psnr
+from core.errors import ImageError, TransformError
+from core.images import Image
+from core.training.picture_files import Pixels, load_rgb, to_planes
+from core.training.pieces import bicubic, low_resolution
+from core.transform.runners import Runner
+from core.transform.stylize import encoded
+
+LUMA = np.array([65.481, 128.553, 24.966]).reshape(3, 1, 1)  # of R,G,B in 0..1: ITU-R BT.601, 16..235
+WINDOW = 11  # pixels, of SSIM's Gaussian
+
+
+def match_histograms(picture: Image, reference: Image) -> Image:
+    """``picture`` (3, H, W) with the distribution of values that each channel of ``reference`` (3, h, w) has.
+
+    The sizes may differ. Of each value the share of the channel up to it is looked up in the reference,
+    between whose values is interpolated: skimage.exposure.match_histograms.
+    """
+    return np.stack([_matched(*planes) for planes in zip(picture, reference, strict=True)])
+
+
+def _matched(plane: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    _, places, counts = np.unique(plane, return_inverse=True, return_counts=True)
+    values, reference_counts = np.unique(reference, return_counts=True)
+    shares = np.cumsum(counts) / plane.size
+    reference_shares = np.cumsum(reference_counts) / reference.size
+    return np.interp(shares, reference_shares, values)[places].reshape(plane.shape)
+
+
+def luma(pixels: Pixels) -> NDArray[np.float64]:
+    """Y of (3, H, W) bytes, from 16 to 235, not rounded."""
+    weighted: NDArray[np.float64] = (LUMA * pixels / 255).sum(axis=0) + 16
+    return weighted
+
+
+class Quality(NamedTuple):
+    """psnr: in dB.  ssim: of Wang et al. 2004, with their Gaussian window."""
+
+    psnr: float
+    ssim: float
+
+
+class Measured(NamedTuple):
+    """A picture enlarged by the network and by Pillow's bicubic filter, against the original."""
+
+    name: str
+    network: Quality
+    bicubic: Quality
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a network is measured.
+
+    border: rows and columns at each side that are not compared, as is the custom; by default the factor.
+    histogram: match the network's output with its input.
+    """
+
+    runner: Runner
+    factor: int
+    border: int
+    histogram: bool = True
+
+    def measure(self, path: Path) -> Measured:
+        """Raises: ImageError, TransformError, both naming the file."""
+        original = self._cropped(path)
+        low = low_resolution(original, self.factor)
+        try:
+            enlarged = self.enlarged(low)
+        except TransformError as error:
+            raise TransformError(f"{path}: {error}") from None
+        height, width = original.shape[1:]
+        filtered = bicubic(low.astype(np.float32), height, width)
+        return Measured(path.name, self._quality(original, enlarged), self._quality(original, filtered))
+
+    def enlarged(self, low: Pixels) -> Pixels:
+        """(3, h, w) bytes by the network to (3, h * factor, w * factor). Raises: TransformError."""
+        content, how = low / 255, self.runner.format
+        height, width = low.shape[1:]
+        if how.size not in (None, (height, width)):
+            raise TransformError(f"the network takes no {width}x{height} pixels, only {_by(how.size or ())}")
+        result = how.output.decode(self.runner.run(encoded(content, how))[0]).astype(np.float64)
+        if result.shape[1:] != (height * self.factor, width * self.factor):
+            raise TransformError(
+                f"the network makes {_by(result.shape[1:])} of {width}x{height} pixels: "
+                f"it does not enlarge by {self.factor}"
+            )
+        if self.histogram:
+            result = match_histograms(result, content)
+        levels: Pixels = np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
+        return levels
+
+    def _cropped(self, path: Path) -> Pixels:
+        original = to_planes(load_rgb(path))
+        height, width = (size - size % self.factor for size in original.shape[1:])
+        if min(height, width) - 2 * self.border < WINDOW:
+            raise ImageError(f"{path}: {width}x{height} pixels are too few to measure")
+        return original[:, :height, :width]
+
+    def _quality(self, original: Pixels, made: Pixels) -> Quality:
+        inner = slice(self.border, -self.border or None)
+        a, b = (luma(picture)[inner, inner] for picture in (original, made))
+        return Quality(psnr(a, b), similarity()(a, b))
+
+
+def similarity() -> Callable[[NDArray[np.float64], NDArray[np.float64]], float]:
+    """SSIM of two luma planes. Raises: ImageError: scikit-image is not there."""
+    try:
+        from skimage.metrics import structural_similarity
+    except ImportError:
+        raise ImageError(INSTALL) from None
+
+    def ssim(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+        return float(
+            structural_similarity(  # type: ignore[no-untyped-call]
+                a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+            )
+        )
+
+    return ssim
+
+
+def _by(sides: tuple[int, ...]) -> str:
+    return "x".join(map(str, reversed(sides)))
+
+
+def mean(measured: list[Measured]) -> Measured:
+    """Of all pictures, each counting the same."""
+    network, filtered = (
+        Quality(*np.mean([getattr(one, which) for one in measured], axis=0).tolist())
+        for which in ("network", "bicubic")
+    )
+    return Measured("mean", network, filtered)

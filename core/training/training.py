@@ -1,0 +1,121 @@
+"""One training from start to end, in the order of train.lua: the file to read first."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+import torch
+
+from core.errors import DivergenceError, NetworkError
+from core.training import events
+from core.training.batches import Batch, Batches
+from core.training.checkpoints import TrainingState
+from core.training.distributed import Group
+from core.training.history import History
+from core.training.learner import Learner, prepare_device
+from core.training.network_start import starting_network
+from core.training.sample import sample_picture
+from core.training.settings import TrainSettings
+from core.transform.onnx_session import first_line
+
+EARLY = 100
+ADVICE = "Try a lower -learning_rate, smaller weights, or -precision full; the last checkpoint is as it was"
+CPU = torch.device("cpu")
+
+
+def train(
+    settings: TrainSettings,
+    batches: Batches,
+    *,
+    given: Collection[str] = (),
+    device: torch.device = CPU,
+    group: Group | None = None,
+    resumed: TrainingState | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[events.Event]:
+    """Train a network; what train.lua would print or save comes out as events.
+
+    given: the flags that were written down, as for :func:`core.training.network_start.starting_network`.
+    group: the processes that train together.  resumed: where an earlier training with the same flags stood.
+    should_stop: asked after each iteration.
+
+    Raises: NeuralStyleError or CaffemodelError, before or between events.
+    """
+    settings.validate()
+    group = group or Group()
+    prepare_device(settings, device, group)
+    history = resumed.history if resumed else History()
+    batches.seek(history.iterations * int(settings.accumulate))
+    first = batches.training()
+    start = resumed.start if resumed else starting_network(settings, given, first)
+    learner = Learner(settings, start, device, group, resumed)
+    yield events.NetworkReady(start, history.iterations, learner.loss.names)
+
+    feed = itertools.chain((first,), iter(batches.training, None))
+    for iteration in range(history.iterations + 1, int(settings.num_iterations) + 1):
+        step = _step(
+            settings, batches, learner, list(itertools.islice(feed, int(settings.accumulate))), iteration
+        )
+        history.add(step.loss, step.parts)
+        yield step
+        if iteration % settings.checkpoint_every == 0 and settings.num_val_batches > 0:
+            yield events.ValidationStarted(iteration)
+            loss = _finite(_validation_loss(settings, batches, learner), "the validation loss", iteration)
+            history.add_validation(loss)
+            yield events.Validated(iteration, history.validation[-1])
+        if settings.lr_decay_every > 0 and iteration % settings.lr_decay_every == 0:
+            learner.adam.decay(settings.lr_decay_factor)
+        if settings.sample_image and iteration % settings.sample_every == 0 and group.rank == 0:
+            yield events.SampleMade(iteration, sample_picture(settings, start.network, device))
+        stopped = group.any(should_stop())
+        if stopped or _checkpoint_is_due(settings, iteration):
+            _finite(learner.largest_weight(), "the largest weight", iteration)
+            yield events.CheckpointDue(learner.state(history))
+        if stopped and iteration < settings.num_iterations:
+            yield events.Stopped(iteration)
+            return
+
+
+def _step(
+    settings: TrainSettings, batches: Batches, learner: Learner, taken: Sequence[Batch], iteration: int
+) -> events.Step:
+    """Raises: DivergenceError, NetworkError."""
+    learning_rate = learner.adam.learning_rate
+    try:
+        parts = learner.fit(taken)
+    except (RuntimeError, ValueError) as error:  # too small for a layer, or no memory left
+        height, width = taken[0].x.shape[2:]
+        raise NetworkError(
+            f"cannot train on {len(taken[0].x)} pictures of {width}x{height} at once: {first_line(error)}"
+        ) from None
+    loss = _finite(learner.loss.total(parts), "the loss", iteration)
+    epoch = _epoch(settings, batches, iteration)
+    return events.Step(iteration, epoch, loss, parts, learning_rate, batches.seconds_waited)
+
+
+def _finite(loss: float, what: str, iteration: int) -> float:
+    """The loss. Raises: DivergenceError."""
+    if not math.isfinite(loss):
+        raise DivergenceError(f"stopped at iteration {iteration}: {what} is {loss}. {ADVICE}")
+    return loss
+
+
+def _epoch(settings: TrainSettings, batches: Batches, iteration: int) -> float:
+    """Kept: of whole batches, of all pictures whatever -max_train says, infinite if there is no whole one."""
+    whole = batches.training_size // int(settings.batch_size * settings.accumulate)
+    return iteration / whole if whole else math.inf
+
+
+def _validation_loss(settings: TrainSettings, batches: Batches, learner: Learner) -> float:
+    batches.rewind_validation()
+    number = int(settings.num_val_batches)
+    losses = (learner.loss.total(learner.evaluate(batches.validation())) for _ in range(number))
+    return sum(losses) / number
+
+
+def _checkpoint_is_due(settings: TrainSettings, iteration: int) -> bool:
+    """As often as asked for; ours: also early, so that a disk that is full is found soon, and at the end."""
+    last, every = settings.num_iterations, settings.checkpoint_every
+    return iteration in (min(EARLY, every), last) or iteration % every == 0
