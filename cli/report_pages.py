@@ -55,7 +55,7 @@ def report_command(folder: Path, output: Path, inputs: tuple[Path, ...], referen
 
         try:
             page, count = write_report(
-                output, Sources(folder, inputs, reference), _old_command, _warn, progress
+                output, Sources(folder, inputs, reference), old_command, _warn, progress
             )
         except NeuralStyleError as error:
             bar.close()
@@ -69,7 +69,7 @@ def _warn(sentence: str) -> None:
         notice(sentence, PROGRAM)
 
 
-def _old_command(program: str, settings: DataclassInstance) -> tuple[str, list[str]]:
+def old_command(program: str, settings: DataclassInstance) -> tuple[str, list[str]]:
     """One flag a line, and the flags that the original does not have. Raises: SettingsError."""
     words, ours = lua_words(settings)
     flags = {f"-{name}" for name in flags_of(type(settings))}

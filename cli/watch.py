@@ -1,0 +1,119 @@
+"""``nstyle watch``: ``nstyle run`` with a page in the browser that shows how far it is."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.program import ending
+from cli.run_config import run_command, stages_of
+from cli.schedule import Schedule
+from cli.stage_runs import work
+from cli.terminal import notice
+from cli.watch_access import AUTO, Access
+
+if TYPE_CHECKING:
+    from core.report.live import Live
+    from core.stages.config import Stage
+    from core.stages.graph import Dependencies
+
+PROGRAM = "nstyle watch"
+LOOPBACK = "127.0.0.1"
+LINGER = 3.0  # seconds, so that the page learns how it ended
+INTERRUPTED = 130
+OF_RUN = ("config", "names", "changes", "limits", "inputs", "results", "checkpoint_iter")
+
+
+@click.command("watch", params=[item for item in run_command.params if item.name in OF_RUN])
+@click.option("--host", default=LOOPBACK, show_default=True, help="Where to serve; others need --token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default a free one.")
+@click.option("--token", default="", help="What the address has to carry; 'auto' makes one.")
+def watch_command(config: Path, host: str, port: int, token: str, **options: Any) -> None:
+    """Run CONFIG as nstyle run does, and show it in the browser: picture, losses, speed, time left.
+
+    The address is printed on stderr. Only this machine can open it, unless there are both --host and --token.
+    The page's stop button does what Ctrl-C does.
+    """
+
+    def act() -> int:
+        access = Access(host, port, secrets.token_urlsafe(24) if token == AUTO else token)
+        access.check()
+        stages, needed = stages_of(config, **options)
+        return _watch(stages, needed, access, config.name, options["inputs"])
+
+    sys.exit(ending(PROGRAM, act))
+
+
+def _watch(
+    stages: Sequence[Stage], needed: Dependencies, access: Access, title: str, inputs: str | None
+) -> int:
+    from cli.report_pages import old_command
+    from cli.watch_server import serving
+    from core.report.live import Live
+    from core.report.live_page import LivePage
+    from core.report.page import load_template
+
+    load_template()  # what is not installed is said before the work
+    live = Live(stages)
+    folders = [Path(inputs)] if inputs else []
+    page = LivePage(live, stages, title, folders, old_command)
+    with serving(page, access) as url:
+        notice(f"{url} shows the run; Ctrl-C stops it", PROGRAM)
+        return _run(stages, needed, live)
+
+
+def _run(stages: Sequence[Stage], needed: Dependencies, live: Live) -> int:
+    """Returns the exit status once the page has had the time to see it."""
+    schedule = Schedule(stages, needed, _teller(stages, live))
+    status = 1
+    try:
+        status = schedule.run_in_turn(lambda stage: _execute(stage, live))
+        live.end(status)
+    except KeyboardInterrupt:  # between two stages
+        status = INTERRUPTED
+        notice("interrupted", PROGRAM)
+    finally:
+        live.end(status)
+        _linger()
+    return status
+
+
+def _linger() -> None:
+    try:
+        time.sleep(LINGER)
+    except KeyboardInterrupt:
+        return
+
+
+def _execute(stage: Stage, live: Live) -> int:
+    def act() -> int:
+        try:
+            return work(stage, live.observe)
+        except Exception as error:
+            live.fail(str(error) or type(error).__name__)
+            raise
+
+    live.begin(stage)
+    status = ending(stage.program, act)
+    live.finish(status)
+    return status
+
+
+def _teller(stages: Sequence[Stage], live: Live) -> Callable[[str, list[str]], None]:
+    """Says what the schedule says, and tells the page of stages that do not run."""
+    by_name = {stage.name: stage for stage in stages}
+
+    def tell(sentence: str, reasons: Sequence[str]) -> None:
+        notice(sentence, PROGRAM)
+        name = max((name for name in by_name if sentence.startswith(f"{name}: ")), key=len)
+        state = sentence.removeprefix(f"{name}: ")
+        if state == "up to date" or state.startswith("left out"):
+            live.pass_over(by_name[name], state, finished=state == "up to date")
+
+    return tell
