@@ -14,7 +14,7 @@ VGG := $(MODELS)/VGG_ILSVRC_19_layers.caffemodel
 SMALL := $(MODELS)/vgg19_small.caffemodel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check parity bench models inputs gallery gallery-quick figures report docs proto clean
+.PHONY: help setup demo demo-fast train-demo test check parity bench models inputs gallery gallery-quick figures report docs proto clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -37,6 +37,14 @@ demo: setup ## stylise the bundled photo with the bundled painting, offline, in 
 	@echo 'Next: your own picture with the same small network:'
 	@echo '  $(BIN)/neural_style -config configs/demo.yml -content_image YOUR.jpg -output_image out/yours.png'
 	@echo 'or fetch the original VGG-19 (548 MiB) for the original pictures: make models'
+
+demo-fast: setup ## the same in one forward pass, with the bundled network, offline
+	@mkdir -p out
+	$(BIN)/fast_neural_style -input_image configs/images/content_cat.jpg -output_image out/demo_fast.png
+	@echo 'The picture: out/demo_fast.png'
+
+train-demo: setup ## train a network on the bundled photos and see that it learns; some minutes
+	$(RUN) tests.train_demo
 
 test: check ## lint, types, import directions, and all tests
 	$(RUN) pytest

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import terminal
 from cli.lua_flags import CommandLine, Grammar
 from cli.program import run_program
+from core.registry import MODELS_DIR
 from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings
 
@@ -24,6 +26,7 @@ GRAMMAR = Grammar(
         "save_config": "Write the flags of this run to a YAML file",
     },
 )
+BUNDLED = MODELS_DIR / "swirls.onnx"
 notice = partial(terminal.notice, program=GRAMMAR.program)
 
 
@@ -51,6 +54,7 @@ def _save_config(path: str, settings: TransformSettings) -> None:
 
 def run_settings(settings: TransformSettings) -> int:
     """One call with these flags; returns the exit status. Raises: NeuralStyleError."""
+    settings = _with_bundled_network(settings)
     from cli.transform_runs import check_before, stylize_film, stylize_folder, stylize_picture
     from core.transform.open_model import open_model
 
@@ -63,6 +67,15 @@ def run_settings(settings: TransformSettings) -> int:
     if settings.input_dir:
         return stylize_folder(settings, opened)
     return stylize_picture(settings, opened)
+
+
+def _with_bundled_network(settings: TransformSettings) -> TransformSettings:
+    """Where -model is not given, and its default is not here, the network that comes with this program."""
+    default = TransformSettings().model
+    if settings.model != default or Path(default).exists():
+        return settings
+    notice(f"{default} is not here; the bundled network {BUNDLED.name} is used (-model takes others)")
+    return settings.replace(model=str(BUNDLED))
 
 
 def _tell(opened: OpenedModel, settings: TransformSettings) -> None:

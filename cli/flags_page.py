@@ -41,6 +41,8 @@ NEURAL_STYLE_REMARKS = """
 FAST_NEURAL_STYLE_REMARKS = """
 ### What differs from the original
 
+- Without `-model`, where `models/instance_norm/candy.t7` is not here, the bundled `swirls.onnx` is used,
+  with a notice; the original stops.
 - A model that cannot be loaded is an error with exit status 1; the original prints three lines and exits
   with 0.
 - `-input_dir`: a picture that cannot be read or saved is reported, the rest goes on, and the exit status is

@@ -1,5 +1,7 @@
 """fast_neural_style as a user meets it: files in, files and lines out."""
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -308,3 +310,17 @@ def test_help_is_quick_and_complete():
     assert text.startswith("Usage: fast_neural_style [options]\n  -model                Th")
     for heavy in ("'torch'", "'numpy'", "'onnx'", "'onnxruntime'", "'scipy'"):
         assert heavy not in modules
+
+
+def test_without_a_model_the_bundled_network_is_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photo = str(ROOT / "configs" / "images" / "content_cat.jpg")
+    assert main(["-input_image", photo, "-image_size", "96", "-output_image", "out.png"]) == 0
+    said = "models/instance_norm/candy.t7 is not here; the bundled network swirls.onnx is used"
+    assert said in capsys.readouterr().err
+    record = json.loads((tmp_path / "out.png.json").read_text())
+    bundled = hashlib.sha256((ROOT / "vgg_models" / "swirls.onnx").read_bytes()).hexdigest()
+    assert record["inputs"]["model"] == [{"file": "swirls.onnx", "sha256": bundled}]
+    with Image.open("out.png") as picture:
+        red, _, blue = np.asarray(picture, float).mean((0, 1))
+    assert blue > 1.3 * red  # the painting is blue, the photo is not
