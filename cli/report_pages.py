@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
+from cli.above_bar import notice_above_bar
 from cli.terminal import notice, shows_progress
 from cli.to_lua import lua_words
 from core.errors import NeuralStyleError
@@ -65,8 +66,7 @@ def report_command(folder: Path, output: Path, inputs: tuple[Path, ...], referen
 
 
 def _warn(sentence: str) -> None:
-    with tqdm.external_write_mode(file=sys.stderr):
-        notice(sentence, PROGRAM)
+    notice_above_bar(sentence, PROGRAM)
 
 
 def old_command(program: str, settings: DataclassInstance) -> tuple[str, list[str]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
+from cli.above_bar import notice_above_bar, print_above_bar
 from cli.interruption import Interrupted, signals_raise
 from cli.loss_plot import plot_losses
 from cli.report import is_due, log_lines
 from cli.run_files import Trace
-from cli.terminal import notice, print_log, shows_progress, warnings_as_notices
+from cli.terminal import shows_progress, warnings_as_notices
 from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement
 from core.errors import CheckpointError, DivergenceError
@@ -47,7 +47,7 @@ def run(
     provenance = Provenance(settings, placement, resumed)
     session = Session(settings, trace_file, plot_file, provenance=provenance, resumed=resumed)
     try:
-        with signals_raise(), warnings_as_notices(_notice_above_bar):
+        with signals_raise(), warnings_as_notices(notice_above_bar):
             session.follow(stylize(settings, placement, resumed.due if resumed else None), observe)
     except Interrupted as interruption:
         session.keep_last(f"interrupted ({interruption})")
@@ -90,23 +90,23 @@ class Session:
             if isinstance(event, Evaluation):
                 self._check_finite(event)
                 self._record(event)
-            self._print(log_lines(event, self._settings))
+            print_above_bar(log_lines(event, self._settings))
             if isinstance(event, Evaluation):
                 self._save_if_due(event)
             elif isinstance(event, CheckpointDue):
                 self._keep_state(event)
             observe(event)
         if self._last is None or self._last.number != self._settings.num_iterations:
-            _notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
+            notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
 
     def keep_last(self, why: str) -> None:
         """Save the last finite picture as the result, if there is one."""
         path = self._settings.output_image
         if self._last is None:
-            _notice_above_bar(f"{why} before the first evaluation; nothing is written")
+            notice_above_bar(f"{why} before the first evaluation; nothing is written")
             return
         self._save(path, self._last)
-        _notice_above_bar(f"{why}; evaluation {self._last.number} is saved as {path}")
+        notice_above_bar(f"{why}; evaluation {self._last.number} is saved as {path}")
 
     def close(self) -> None:
         """End bar and trace, draw the plot of what was evaluated."""
@@ -136,12 +136,6 @@ class Session:
             self._losses.append((*evaluation.content_losses, *evaluation.style_losses, evaluation.total))
         self._bar.update(1)
 
-    def _print(self, lines: Iterator[str]) -> None:
-        text = "".join(f"{line}\n" for line in lines)
-        if text:
-            with self._bar.external_write_mode(file=sys.stdout):
-                print_log(text)
-
     def _save_if_due(self, evaluation: Evaluation) -> None:
         settings, number = self._settings, evaluation.number
         if number == settings.num_iterations:
@@ -155,7 +149,7 @@ class Session:
             try:
                 self._provenance.save_checkpoint(due)
             except CheckpointError as error:
-                _notice_above_bar(f"no checkpoint of evaluation {due.number}: {error}; the run goes on")
+                notice_above_bar(f"no checkpoint of evaluation {due.number}: {error}; the run goes on")
 
     def _save(self, path: str, evaluation: Evaluation) -> None:
         picture = output_image(self._settings, evaluation)
@@ -163,8 +157,3 @@ class Session:
             self._provenance.save(path, picture, evaluation)
         else:
             save_image(path, picture)
-
-
-def _notice_above_bar(sentence: str) -> None:
-    with tqdm.external_write_mode(file=sys.stderr):
-        notice(sentence)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tqdm import tqdm
 
-from cli import terminal
+from cli.above_bar import notice_above_bar, print_above_bar
 from cli.interruption import Interrupted, signals_raise
 from cli.report import fixed_point, is_due
-from cli.terminal import print_log, shows_progress, warnings_as_notices
+from cli.terminal import shows_progress, warnings_as_notices
 from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage
@@ -21,6 +21,8 @@ from core.stages.files import numbered_at_first_dot
 from core.training.settings import SlowSettings
 from core.training.slow import optimise, output_image
 from core.training.slow_record import PROGRAM, run_identity
+
+_notice = partial(notice_above_bar, program=PROGRAM)
 
 
 def run(settings: SlowSettings, placement: Placement) -> int:
@@ -57,7 +59,7 @@ class Session:
             if isinstance(event, Evaluation):
                 self._take(event)
             elif isinstance(event, SolverMessage):
-                self._print(f"<optim.lbfgs> \t{event.text}")
+                print_above_bar([f"<optim.lbfgs> \t{event.text}"])
         if self._last is not None:
             self._save(self._settings.output_image, self._last, complete=True)
 
@@ -80,7 +82,7 @@ class Session:
         self._provenance.add(evaluation)
         self._bar.update(1)
         if is_due(number, settings.print_every):
-            self._print(f"Iteration {number}, loss = {fixed_point(evaluation.total)}")
+            print_above_bar([f"Iteration {number}, loss = {fixed_point(evaluation.total)}"])
         if is_due(number, settings.save_every):
             self._save(numbered_at_first_dot(settings.output_image, number), evaluation)
 
@@ -94,14 +96,5 @@ class Session:
             "Try a lower -learning_rate, or smaller weights"
         )
 
-    def _print(self, line: str) -> None:
-        with self._bar.external_write_mode(file=sys.stdout):
-            print_log(f"{line}\n")
-
     def _save(self, path: str, evaluation: Evaluation, **more: Any) -> None:
         self._provenance.save(path, output_image(self._settings, evaluation), evaluation, **more)
-
-
-def _notice(sentence: str) -> None:
-    with tqdm.external_write_mode(file=sys.stderr):
-        terminal.notice(sentence, PROGRAM)

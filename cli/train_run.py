@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
+from cli.above_bar import notice_above_bar, print_above_bar
 from cli.run_files import check_target
-from cli.terminal import notice, print_log, shows_progress, warnings_as_notices
+from cli.terminal import notice, shows_progress, warnings_as_notices
 from cli.train_log import Curves, LossFile, TensorBoard, waiting_share
 from cli.train_stop import stop_on_signals
 from cli.train_text import log_lines
@@ -29,6 +29,7 @@ from core.transform.checkpoint import save_checkpoint
 PROGRAM = "train_fast_neural_style"
 TERMINATED = 143  # the exit status where another of several processes got the signal
 tell = partial(notice, program=PROGRAM)
+_notice_above_bar = partial(notice_above_bar, program=PROGRAM)
 
 
 def run(settings: TrainSettings, given: Collection[str], resume: bool, strict: bool = True) -> int:
@@ -148,7 +149,7 @@ class Session:
 
     def take(self, event: events.Event) -> None:
         """Print and save what the event says."""
-        self._print(log_lines(event, self._settings, self._resumed is not None))
+        print_above_bar(log_lines(event, self._settings, self._resumed is not None))
         if isinstance(event, events.NetworkReady):
             self._begin(event)
         elif isinstance(event, events.Step):
@@ -179,12 +180,6 @@ class Session:
             curves.step(step)
         self._last = step
         self._bar.update(1)
-
-    def _print(self, lines: Iterator[str]) -> None:
-        text = "".join(f"{line}\n" for line in lines)
-        if text:
-            with self._bar.external_write_mode(file=sys.stdout):
-                print_log(text)
 
     def _save(self, state: TrainingState) -> None:
         """The network, the losses and the state, each complete or not at all."""
@@ -223,8 +218,3 @@ def _export(settings: TrainSettings) -> None:
 
 def _silent(sentence: str) -> None:
     """Of several processes one speaks."""
-
-
-def _notice_above_bar(sentence: str) -> None:
-    with tqdm.external_write_mode(file=sys.stderr):
-        tell(sentence)

@@ -6,11 +6,12 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from cli import terminal
+from cli.above_bar import notice_above_bar, print_above_bar
 from cli.terminal import print_log, shows_progress, warnings_as_notices
 from core.checksums import file_digests
 from core.errors import NeuralStyleError, SettingsError
@@ -21,6 +22,7 @@ from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, Timing, check_extension, create_folder, stylize_file
 
 PROGRAM = "fast_neural_style"
+_notice = partial(notice_above_bar, program=PROGRAM)
 SHAPING = (  # the flags that change a film's pictures
     *("image_size", "median_filter", "runtime", "instance_norm", "value_range", "output_value_range"),
     *("channel_order", "layout", "model_size", "gpu", "tf32", "fps"),
@@ -111,16 +113,14 @@ def _work(settings: TransformSettings, opened: OpenedModel) -> Callable[[Path, P
     def work(source: Path, target: Path) -> None:
         timing = _timing_line(source) if settings.timing == 1 else None
         stylize_file(source, target, stylizer, timing, recorder.save)
-        with tqdm.external_write_mode(file=sys.stdout):
-            print_log(f"Writing output image to {target}\n")
+        print_above_bar([f"Writing output image to {target}"])
 
     return work
 
 
 def _timing_line(source: Path) -> Timing:
     def line(size: tuple[int, int], seconds: float) -> None:
-        with tqdm.external_write_mode(file=sys.stdout):
-            print_log(f"Image {source} ({size[0]} x {size[1]}) took {seconds:f}\n")
+        print_above_bar([f"Image {source} ({size[0]} x {size[1]}) took {seconds:f}"])
 
     return line
 
@@ -158,8 +158,3 @@ def _fingerprint(settings: TransformSettings) -> str:
     """What a film's pictures depend on: the network's bytes and the flags that shape them."""
     shaping = "\n".join(f"{name}={getattr(settings, name)}" for name in SHAPING)
     return hashlib.sha256(f"{file_digests(Path(settings.model)).sha256}\n{shaping}".encode()).hexdigest()
-
-
-def _notice(sentence: str) -> None:
-    with tqdm.external_write_mode(file=sys.stderr):
-        terminal.notice(sentence, PROGRAM)

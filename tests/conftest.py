@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,12 @@ def shared() -> Path:
 def golden(shared: Path) -> Path:
     """The reference runs of the real Torch7 program on small models."""
     return SHARED_GOLDEN
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Debian's Chromium."""
+    from tests.browsing import launched
+
+    with launched() as chromium:
+        yield chromium

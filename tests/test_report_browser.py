@@ -1,15 +1,11 @@
 """nstyle report in a real browser: sliders, sizes, colours, and that nothing leaves the page."""
 
-import shutil
-from contextlib import contextmanager
-
 import pytest
 
+from tests import browsing
 from tests.report_factory import make_results, report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = browsing.needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -21,27 +17,8 @@ def address(tmp_path_factory):
     return (folder / "page" / "index.html").as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@contextmanager
 def opened(browser, address, size=(1280, 900), **more):
-    """The page; afterwards, that it complained of nothing and asked for nothing but itself."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
-    page, complaints, requests = context.new_page(), [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(address)
-    yield page
-    context.close()
-    assert complaints == []
-    assert [url for url in requests if not url.startswith("data:")] == [address]
+    return browsing.opened(browser, address, lambda url: url == address, size, **more)
 
 
 def test_all_pictures_load(browser, address):

@@ -1,18 +1,15 @@
 """nstyle watch in a real browser: the page follows the run, and stops it."""
 
 import json
-import shutil
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests import browsing
 from tests.watching import watching, write_config
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
+pytestmark = browsing.needs_chromium
 LONG = 4000
 
 
@@ -21,28 +18,9 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
-@contextmanager
 def opened(browser, watched, size=(1280, 900), **more):
-    """The page; afterwards, that it complained of nothing and asked nobody but the command."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
-    page, complaints, requests = context.new_page(), [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(watched.url)
-    yield page
-    context.close()
-    assert complaints == []
-    foreign = [url for url in requests if not url.startswith(("data:", f"http://{watched.place.netloc}/"))]
-    assert foreign == []
+    ours = f"http://{watched.place.netloc}/"
+    return browsing.opened(browser, watched.url, lambda url: url.startswith(ours), size, **more)
 
 
 def until(condition, seconds=30):
