@@ -14,9 +14,9 @@ def test_the_held_out_loss_falls(tmp_path, monkeypatch, capsys):
         ("../vgg_models", str(train_demo.ROOT / "vgg_models")),
         (" images/", f" {train_demo.ROOT / 'configs' / 'images'}/"),
         ("../out/train_demo", str(tmp_path)),
-        ("num_iterations: 400", "num_iterations: 60"),
-        ("checkpoint_every: 100", "checkpoint_every: 60\nthreads: 1"),
-        ("sample_every: 100", "sample_every: 60"),
+        ("num_iterations: 900", "num_iterations: 60"),
+        ("checkpoint_every: 300", "checkpoint_every: 60\nthreads: 1"),
+        ("sample_every: 300", "sample_every: 60"),
     ):
         assert old in text
         text = text.replace(old, new)
