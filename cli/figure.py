@@ -9,6 +9,7 @@ import click
 
 from cli.program import ending
 from cli.run_config import stages_of
+from core.images import create_folder
 from core.stages.config import read_config
 
 
@@ -25,7 +26,7 @@ def figure_command(config: Path, output: Path, results: str | None) -> None:
 
     def act() -> int:
         stages, _ = stages_of(config, results=results)
-        output.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(output.parent)
         save_figure(output, figure_of(read_config(config), stages))
         return 0
 

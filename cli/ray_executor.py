@@ -22,6 +22,7 @@ from cli.stage_runs import log_file
 from cli.terminal import notice
 from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError
+from core.images import create_folder
 from core.records import digest, local_path
 from core.registry import find_model_file, find_proto_file
 from core.stages.changes import with_paths
@@ -160,7 +161,7 @@ def _names(checksums: dict[str, str]) -> dict[str, str]:
 
 def _write(stage: Stage, outcome: Outcome) -> None:
     folder = Path(outputs(stage.settings)[0]).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    create_folder(folder)
     for target, content in [
         *((folder / name, content) for name, content in outcome.files.items()),
         (log_file(stage), outcome.log.encode()),

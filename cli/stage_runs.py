@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.program import ending
+from core.images import create_folder
 from core.stages.config import Stage
 from core.stages.files import makes_many_files, outputs
 
@@ -36,7 +37,7 @@ def work(stage: Stage, observe: Observe = lambda event: None) -> int:
     Raises: NeuralStyleError, CaffemodelError.
     """
     for path in outputs(stage.settings):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        create_folder(Path(path).parent)
     return RUNNERS[stage.program](stage.settings, observe)
 
 
@@ -90,6 +91,7 @@ def run_in_process(stage: Stage, threads: int) -> int:
     """
     if stage.settings.threads == 0:
         stage = stage.replace(threads=float(threads))
+    create_folder(log_file(stage).parent)
     process = multiprocessing.get_context("spawn").Process(target=_logged, args=(stage,))
     process.start()
     process.join()
@@ -98,7 +100,6 @@ def run_in_process(stage: Stage, threads: int) -> int:
 
 
 def _logged(stage: Stage) -> None:
-    log_file(stage).parent.mkdir(parents=True, exist_ok=True)
     with log_file(stage).open("w") as log, redirect_stdout(log), redirect_stderr(log):
         status = run_stage(stage)
     sys.exit(status)

@@ -15,11 +15,12 @@ from cli.above_bar import notice_above_bar, print_above_bar
 from cli.terminal import print_log, shows_progress, warnings_as_notices
 from core.checksums import file_digests
 from core.errors import NeuralStyleError, SettingsError
+from core.images import create_folder
 from core.transform.folders import for_each, pictures
 from core.transform.open_model import OpenedModel
 from core.transform.record import Recorder
 from core.transform.settings import TransformSettings
-from core.transform.stylize import Stylizer, Timing, check_extension, create_folder, stylize_file
+from core.transform.stylize import Stylizer, Timing, check_extension, stylize_file
 
 PROGRAM = "fast_neural_style"
 _notice = partial(notice_above_bar, program=PROGRAM)

@@ -203,3 +203,11 @@ def original_colors(content: Image, generated: Image) -> Image:
     u = -0.14713 * r - 0.28886 * g + 0.436 * b
     v = 0.615 * r - 0.51499 * g - 0.10001 * b
     return np.stack([y + 1.13983 * v, y - 0.39465 * u - 0.58060 * v, y + 2.03211 * u])
+
+
+def create_folder(folder: Path) -> None:
+    """With all folders above it. Raises: ImageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be created: {error.strerror}") from None

@@ -228,6 +228,14 @@ def test_mistakes_are_one_line(here, arguments, said):
     assert said in told[0]
 
 
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_results_that_cannot_be_written_are_no_traceback(here, more):
+    result = CliRunner().invoke(nstyle_main, ["run", "chain.yml", "--results", "in/photo.jpg/x", *more])
+    assert result.exit_code == 1
+    assert "in/photo.jpg/x: cannot be created: Not a directory" in result.stderr
+    assert "Traceback" not in result.output
+
+
 def start(*arguments):
     return subprocess.Popen(
         [sys.executable, "-m", "cli", "run", *arguments],

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import ImageError, TransformError
-from core.images import Image, check_writable, load_image, save_image
+from core.errors import TransformError
+from core.images import Image, check_writable, create_folder, load_image, save_image
 from core.resize import scale, scale_to
 from core.transform.median import median_filter
 from core.transform.pixels import NetworkFormat
@@ -113,14 +113,6 @@ def check_extension(target: str | os.PathLike[str]) -> None:
         check_writable(target)
     else:
         check_writable(Path(Path(target).name))
-
-
-def create_folder(folder: Path) -> None:
-    """With all folders above it. Raises: ImageError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be created: {error.strerror}") from None
 
 
 def _measure(content: Image, stylizer: Stylizer, timing: Timing) -> None:
