@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -35,11 +36,21 @@ def ending(program: str, act: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         notice("interrupted; nothing more is written", program)
         return 130
+    except OSError as error:  # what was there a moment ago may be gone, whatever was looked at before
+        if error.filename is None:
+            raise
+        notice(os_error_text(error), program)
+        return 1
     except Exception as error:
         if not _is_for_the_user(error):
             raise
         notice(str(error), program)
         return 1
+
+
+def os_error_text(error: OSError) -> str:
+    """The file and what is wrong with it."""
+    return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
 
 
 def _is_for_the_user(error: Exception) -> bool:

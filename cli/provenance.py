@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from tqdm import tqdm
 
+from caffe_loader.errors import printable
 from cli.terminal import shows_progress
-from core.errors import NeuralStyleError
+from core.errors import ImageError, NeuralStyleError
 from core.flags import flags_of
 from core.settings import Settings
 from core.settings_text import format_value
@@ -35,7 +36,7 @@ def show_command(picture: Path) -> None:
 
     try:
         record = read_record(picture)
-        click.echo("\n".join(_lines(picture, record)))
+        click.echo("\n".join(map(printable, _lines(picture, record))))
     except NeuralStyleError as error:
         _fail("show", str(error))
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -72,20 +73,15 @@ def _of_optimisation(record: Record) -> Iterator[str]:
 
 def _state(picture: Path, record: Record) -> str:
     """Whether the file is still the one that was recorded."""
-    from PIL import Image as PillowImage
+    from core.report.facts import state_of
 
-    from core.checksums import file_digests
-    from core.records import pixels_digest
-
-    if "sha256" in record and file_digests(picture).sha256 == record["sha256"]:
-        return "the recorded file, byte for byte"
-    import numpy as np
-
-    with PillowImage.open(picture) as opened:
-        pixels = pixels_digest(np.asarray(opened.convert("RGB")))
-    if pixels == record["pixels_sha256"]:
-        return "the recorded pixels"
-    return "CHANGED since it was recorded"
+    if not picture.exists():
+        return "not here; this is its record alone"
+    try:
+        state = state_of(picture, record)
+    except ImageError as error:
+        return f"CHANGED since it was recorded ({str(error).removeprefix(f'{picture}: ')})"
+    return state.sentence if state.unchanged else "CHANGED since it was recorded"
 
 
 def _command(record: Record) -> str:
@@ -209,7 +205,7 @@ def _tell_of_other_versions(record: Record, here: dict[str, str]) -> None:
 
 
 def _tell(sentence: str) -> None:
-    click.echo(f"nstyle reproduce: {sentence}", err=True)
+    click.echo(f"nstyle reproduce: {printable(sentence)}", err=True)
 
 
 def _fail(command: str, message: str) -> NoReturn:

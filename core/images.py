@@ -14,6 +14,8 @@ neural_style.lua (07c4b82), bit for bit.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import warnings
 import zlib
@@ -151,12 +153,13 @@ def _extension(path: str | os.PathLike[str]) -> str:
     return Path(path).suffix[1:]
 
 
-def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, str] | None = None) -> None:
+def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, str] | None = None) -> str:
     """Write a float64 (3, H, W) R,G,B picture; the extension decides the format. A PNG carries ``texts``.
 
     Values are clamped to 0..1, multiplied by 255 and truncated (kept: not rounded). JPEG files are
     byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
 
+    Returns the sha256 of what was written: the file may be gone by the time its record is made.
     Raises: ImageError.
     """
     check_writable(path)
@@ -167,11 +170,14 @@ def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, s
         options["pnginfo"] = PngInfo()
         for keyword, text in texts.items():
             options["pnginfo"].add_text(keyword, text, zip=True)
+    encoded = io.BytesIO()
     try:
+        PillowImage.fromarray(to_bytes(image)).save(encoded, file_format, **options)
         with replaced_when_complete(target) as file:
-            PillowImage.fromarray(to_bytes(image)).save(file, file_format, **options)
+            file.write(encoded.getbuffer())
     except OSError as error:
         raise ImageError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
+    return hashlib.sha256(encoded.getbuffer()).hexdigest()
 
 
 def to_bytes(image: Image) -> NDArray[np.uint8]:

@@ -58,8 +58,8 @@ def save_with_record(
     """
     text = {name: value for name, value in record.items() if name not in not_shaping}
     text["settings"] = {name: value for name, value in record["settings"].items() if name not in not_shaping}
-    save_image(path, picture, {KEYWORD: json.dumps(text)})
-    _write_beside(Path(path), {**record, "sha256": file_digests(Path(path)).sha256, **more})
+    written = save_image(path, picture, {KEYWORD: json.dumps(text)})
+    _write_beside(Path(path), {**record, "sha256": written, **more})
 
 
 def machine() -> dict[str, str]:

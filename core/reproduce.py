@@ -117,8 +117,11 @@ def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file. Raises: OSError."""
-    return file_digests(path).sha256
+    """Of a file; empty if it cannot be read, as a stranger in a folder that is searched may be."""
+    try:
+        return file_digests(path).sha256
+    except OSError:
+        return ""
 
 
 def find_by_checksum(
@@ -129,7 +132,7 @@ def find_by_checksum(
     Raises: SettingsError: it is nowhere.
     """
     candidates = [folder / part for folder in (*folders, MODELS_DIR) for part in (name, Path(name).name)]
-    others = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+    others = [path for folder in folders for path in sorted(folder.glob("*"))]
     for path in (*candidates, *others):
         if path.is_file() and digest(path) == sha256:
             return str(path)

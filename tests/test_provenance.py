@@ -12,6 +12,8 @@ from PIL import Image
 
 from cli.__main__ import main as nstyle_main
 from cli.neural_style import main
+from core import images
+from core.checksums import file_digests
 from core.errors import ImageError
 from core.records import pixels_digest, read_record
 from tests.conftest import ROOT
@@ -100,6 +102,42 @@ def test_show(here):
     assert nstyle("show", "out.png").output.startswith("out.png: CHANGED since it was recorded\n")
 
 
+def test_show_without_a_whole_picture(here):
+    (here / "out.png").write_bytes(b"no picture")
+    shown = nstyle("show", "out.png").output
+    assert shown.startswith("out.png: CHANGED since it was recorded (not a JPEG, PNG, PPM or PGM picture;")
+    (here / "out.png").unlink()
+    shown = nstyle("show", "out.png")
+    assert shown.exit_code == 0
+    assert shown.output.startswith("out.png: not here; this is its record alone\n\nneural_style -style_image")
+    (here / "out.png").mkdir()
+    shown = nstyle("show", "out.png").output
+    assert shown.startswith("out.png: CHANGED since it was recorded (cannot be read: Is a directory)\n")
+
+
+def test_a_record_cannot_steer_the_terminal(here):
+    record = json.loads((here / "out.png.json").read_text())
+    record["arithmetic"] = "\x1b[31mred\nout.png: identical"
+    (here / "out.png.json").write_text(json.dumps(record))
+    shown = nstyle("show", "out.png").output
+    assert "\narithmetic       \\x1b[31mred\\nout.png: identical on cpu\n" in shown
+
+
+def test_the_picture_may_be_gone_before_its_record_is_written(here, monkeypatch):
+    """As where another process empties the folder: the record is of the bytes that were written."""
+    written = []
+
+    def save(path, *arguments):
+        written.append(images.save_image(path, *arguments))
+        Path(path).unlink()
+        return written[-1]
+
+    monkeypatch.setattr("core.records.save_image", save)
+    run("out.png")
+    assert json.loads((here / "out.png.json").read_text())["sha256"] == written[-1]
+    assert not (here / "out.png").exists()
+
+
 @pytest.mark.parametrize("name", ["out.png", "out_2.png"])
 def test_reproduce(here, name):
     run("out.png", "-save_iter", "2")
@@ -120,6 +158,20 @@ def test_reproduce_from_the_png_alone_with_renamed_inputs(here, tmp_path_factory
     assert "in/photo.jpg (sha256" in missing.output
     assert "name its folder with --inputs" in missing.output
     shown = nstyle("reproduce", "out.png", "--inputs", elsewhere, "--inputs", MODELS)
+    assert shown.output == "identical: every pixel, and the losses of all 3 evaluations\n"
+
+
+def test_a_stranger_that_cannot_be_read_is_passed_over(here, monkeypatch):
+    (here / "in" / "photo.jpg").rename(here / "in" / "zz.jpg")
+    (here / "in" / "closed.jpg").write_bytes(b"")
+
+    def digests(path):
+        if Path(path).name == "closed.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return file_digests(path)
+
+    monkeypatch.setattr("core.reproduce.file_digests", digests)
+    shown = nstyle("reproduce", "out.png", "--inputs", "in", "--inputs", MODELS)
     assert shown.output == "identical: every pixel, and the losses of all 3 evaluations\n"
 
 

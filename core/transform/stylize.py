@@ -31,7 +31,7 @@ from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch, Runner
 
 Timing = Callable[[tuple[int, int], float], None]
-Save = Callable[[Path, Path, Image], None]
+Save = Callable[[Path, Path, Image], object]
 
 
 @dataclass(frozen=True)
