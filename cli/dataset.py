@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from cli.program import ending
+from cli.run_files import check_target
 from cli.tables import table
 from cli.terminal import notice, shows_progress, warnings_as_notices
 from core.cores import available_cores
@@ -69,6 +70,7 @@ def build_command(
         from core.training.dataset_build import build_dataset
 
         _check_options(context, options["task"])
+        check_target("o", str(output))
         folders = {"train": train, **({"val": val} if val else {})}
         plan = _plan(options)
         with warnings_as_notices(partial(notice, program=BUILD)):  # Pillow's, about metadata

@@ -15,6 +15,7 @@ import click
 from tqdm import tqdm
 
 from cli.program import ending
+from cli.run_files import check_target
 from cli.tables import table
 from cli.terminal import notice, shows_progress, warnings_as_notices
 
@@ -56,6 +57,8 @@ def evaluate_command(
         from core.transform.settings import TransformSettings
 
         similarity()  # whether it is there, before the work
+        if csv_path is not None:
+            check_target("-csv", str(csv_path))
         opened = open_model(TransformSettings(model=model, gpu=float(gpu)))
         for sentence in opened.notices:
             notice(sentence, PROGRAM)

@@ -41,6 +41,9 @@ def ending(program: str, act: Callable[[], int]) -> int:
             raise
         notice(os_error_text(error), program)
         return 1
+    except MemoryError as error:
+        notice(f"not enough memory; choose smaller sizes or batches: {error}".removesuffix(": "), program)
+        return 1
     except Exception as error:
         if not _is_for_the_user(error):
             raise

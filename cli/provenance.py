@@ -142,8 +142,8 @@ def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
     """The same."""
     from core.devices import choose_native
     from core.reproduce import check_repeatable, settings_of
-    from core.training.settings import SlowSettings
     from core.training.slow import optimise, output_image
+    from core.training.slow_settings import SlowSettings
 
     settings = settings_of(record, SlowSettings, folders)
     check_repeatable(settings)

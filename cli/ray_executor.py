@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -122,7 +123,7 @@ class RayCluster:
         threads = {} if stage.settings.threads else {"threads": 1.0}
         settings = with_paths(stage.settings, lambda flag, path: names.get(path, path and local_path(path)))
         return Parcel(
-            Stage(stage.name, stage.base, stage.program, settings).replace(**threads),
+            replace(stage, settings=settings).replace(**threads),
             {names[path]: checksums[path] for path in files},
             {checksums[path]: [self._content(checksums[path], found)] for path, found in files.items()},
         )

@@ -39,7 +39,9 @@ def check_target(flag: str, path: str) -> None:
     Raises: SettingsError.
     """
     target, folder = Path(path), Path(path).parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK) or target.is_dir():
+    if target.is_dir():
+        raise SettingsError(f"-{flag} {path}: is a folder; name a file")
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise SettingsError(f"-{flag} {path}: cannot be written; does the folder {folder} exist?")
     if flag != "trace_file" and target.exists() and not target.is_file():
         raise SettingsError(f"-{flag} {path}: not an ordinary file, which a new one could replace")

@@ -9,7 +9,7 @@ from cli import terminal
 from cli.lua_flags import CommandLine, Grammar
 from cli.program import run_program
 from core.settings_yaml import read_yaml
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 
 GRAMMAR = Grammar(
     "slow_neural_style",

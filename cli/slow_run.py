@@ -18,9 +18,9 @@ from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage
 from core.provenance import Provenance
 from core.stages.files import numbered_at_first_dot
-from core.training.settings import SlowSettings
 from core.training.slow import optimise, output_image
 from core.training.slow_record import PROGRAM, run_identity
+from core.training.slow_settings import SlowSettings
 
 _notice = partial(notice_above_bar, program=PROGRAM)
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.program import ending
 from core.images import create_folder
@@ -16,9 +16,6 @@ from core.stages.files import makes_many_files, outputs
 
 if TYPE_CHECKING:
     from core.events import Event
-    from core.settings import Settings
-    from core.training.settings import SlowSettings, TrainSettings
-    from core.transform.settings import TransformSettings
 
     Observe = Callable[[Event], None]
 
@@ -38,35 +35,35 @@ def work(stage: Stage, observe: Observe = lambda event: None) -> int:
     """
     for path in outputs(stage.settings):
         create_folder(Path(path).parent)
-    return RUNNERS[stage.program](stage.settings, observe)
+    return RUNNERS[stage.program](stage, observe)
 
 
-def _neural_style(settings: Settings, observe: Observe) -> int:
+def _neural_style(stage: Stage, observe: Observe) -> int:
     from cli.lua_flags import CommandLine
     from cli.neural_style import run_settings
 
-    return run_settings(settings, CommandLine(), resume_if_possible=True, observe=observe)
+    return run_settings(stage.settings, CommandLine(), resume_if_possible=True, observe=observe)
 
 
-def _fast_neural_style(settings: TransformSettings, observe: Observe) -> int:
+def _fast_neural_style(stage: Stage, observe: Observe) -> int:
     from cli.fast_neural_style import run_settings
 
-    return run_settings(settings)  # which has no events
+    return run_settings(stage.settings)  # which has no events
 
 
-def _slow_neural_style(settings: SlowSettings, observe: Observe) -> int:
+def _slow_neural_style(stage: Stage, observe: Observe) -> int:
     from cli.slow_neural_style import run_settings
 
-    return run_settings(settings)
+    return run_settings(stage.settings)
 
 
-def _train_fast_neural_style(settings: TrainSettings, observe: Observe) -> int:
-    from cli.train_fast_neural_style import run_settings
+def _train_fast_neural_style(stage: Stage, observe: Observe) -> int:
+    from cli.train_fast_neural_style import prepared, run_settings
 
-    return run_settings(settings, resume_if_possible=True)
+    return run_settings(prepared(stage.settings, stage.given), resume_if_possible=True)
 
 
-RUNNERS: dict[str, Callable[[Any, Observe], int]] = {
+RUNNERS: dict[str, Callable[[Stage, Observe], int]] = {
     "neural_style": _neural_style,
     "fast_neural_style": _fast_neural_style,
     "slow_neural_style": _slow_neural_style,

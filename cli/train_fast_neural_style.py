@@ -32,36 +32,39 @@ def _command(line: CommandLine) -> int:
     if "config" in line.others:
         settings = read_yaml(line.others["config"], settings)
         given |= {str(written(key)) for key, _ in yaml_entries(line.others["config"])}
-    settings = settings.replace(**line.settings)
+    settings = prepared(settings.replace(**line.settings), given)
     if "save_config" in line.others:
         from cli.run_files import check_target, save_config
 
         check_target("save_config", line.others["save_config"])
         save_config(line.others["save_config"], settings)
-    return run_settings(settings, given, "resume" in line.others)
+    return run_settings(settings, "resume" in line.others)
 
 
-def run_settings(
-    settings: TrainSettings,
-    given: Collection[str] | None = None,
-    resume: bool = False,
-    resume_if_possible: bool = False,
-) -> int:
-    """One training with these flags; returns the exit status.
+def prepared(settings: TrainSettings, given: Collection[str]) -> TrainSettings:
+    """Settings that say all that they stand for, so that they can be written down and read again.
 
-    given: the flags that were written down; by default those that are not at their default.
+    given: the flags that were written down. Raises: NeuralStyleError.
+    """
+    settings = settings.completed(given)
+    settings.validate()
+
+    from core.training.network_start import with_inherited
+
+    return with_inherited(settings, given)
+
+
+def run_settings(settings: TrainSettings, resume: bool = False, resume_if_possible: bool = False) -> int:
+    """One training with these flags, which are ``prepared``; returns the exit status.
+
     resume: go on from the saved state.  resume_if_possible: the same, but start anew where it is of another
     training.
 
     Raises: NeuralStyleError, CaffemodelError.
     """
-    given = settings.written() if given is None else given
-    settings = settings.completed(given)
-    settings.validate()
-
     from cli.train_run import run
 
-    return run(settings, given, resume or resume_if_possible, strict=not resume_if_possible)
+    return run(settings, resume or resume_if_possible, strict=not resume_if_possible)
 
 
 if __name__ == "__main__":

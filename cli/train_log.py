@@ -91,7 +91,7 @@ def waiting_share(step: Step, seconds: float) -> float:
 
 
 class TensorBoard:
-    """Curves in the folder of -tensorboard. Raises: SettingsError: the package is missing."""
+    """Curves in the folder of -tensorboard. Raises: SettingsError: no package, or no folder."""
 
     def __init__(self, folder: str, done: int = 0) -> None:
         try:
@@ -101,7 +101,12 @@ class TensorBoard:
                 "-tensorboard needs the package tensorboard: pip install tensorboard, or leave it out "
                 "(-log_file writes the same as CSV)"
             ) from None
-        self._writer: Any = SummaryWriter(folder, purge_step=done + 1 if done else None)
+        try:
+            self._writer: Any = SummaryWriter(folder, purge_step=done + 1 if done else None)
+        except OSError as error:
+            raise SettingsError(
+                f"-tensorboard {folder}: cannot be written: {error.strerror or error}"
+            ) from None
 
     def step(self, step: Step) -> None:
         """Loss, its parts and the learning rate."""

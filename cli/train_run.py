@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,20 @@ from cli.terminal import notice, shows_progress, warnings_as_notices
 from cli.train_log import Curves, LossFile, TensorBoard, waiting_share
 from cli.train_stop import stop_on_signals
 from cli.train_text import log_lines
-from core.errors import CheckpointError, NeuralStyleError, SettingsError
+from core.errors import CheckpointError, ImageError, NeuralStyleError, SettingsError
 from core.images import check_readable, save_image
 from core.training import events
-from core.training.checkpoints import TrainingState, load_state, run_identity, save_state, state_file
+from core.training.checkpoints import (
+    TrainingState,
+    files_of,
+    history_file,
+    load_state,
+    network_file,
+    onnx_file,
+    run_identity,
+    save_state,
+    state_file,
+)
 from core.training.distributed import joined
 from core.training.history import save_history
 from core.training.settings import TrainSettings
@@ -32,11 +42,11 @@ tell = partial(notice, program=PROGRAM)
 _notice_above_bar = partial(notice_above_bar, program=PROGRAM)
 
 
-def run(settings: TrainSettings, given: Collection[str], resume: bool, strict: bool = True) -> int:
+def run(settings: TrainSettings, resume: bool, strict: bool = True) -> int:
     """Train, print and save as the original does; returns the exit status.
 
-    given: the flags that were written down.  resume: go on from a saved state, if there is one; where it is
-    of another training that is an error if ``strict``, and otherwise the training starts anew.
+    resume: go on from a saved state, if there is one; where it is of another training that is an error if
+    ``strict``, and otherwise the training starts anew.
 
     Raises: NeuralStyleError, CaffemodelError.
     """
@@ -45,9 +55,9 @@ def run(settings: TrainSettings, given: Collection[str], resume: bool, strict: b
         group, device, notices = stack.enter_context(joined(int(settings.gpu)))
         first = group.rank == 0
         say = _notice_above_bar if first else _silent
-        for sentence in (*settings.notices(), *notices):
-            say(sentence)
         resumed = _resumed(settings, resume, strict, say)
+        for sentence in (*settings.notices(begun=resumed is not None), *notices):
+            say(sentence)
         stack.enter_context(warnings_as_notices(say))
         stop = stack.enter_context(stop_on_signals(say))
         from core.training.data import open_batches
@@ -56,7 +66,6 @@ def run(settings: TrainSettings, given: Collection[str], resume: bool, strict: b
         training = train(
             settings,
             batches,
-            given=given,
             device=device,
             group=group,
             resumed=resumed,
@@ -79,11 +88,18 @@ def check_outputs(settings: TrainSettings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"-checkpoint_name: {folder}: cannot be created: {error.strerror}") from None
-    check_target("checkpoint_name", f"{settings.checkpoint_name}.safetensors")
+    for path in files_of(settings):
+        check_target("checkpoint_name", str(path))
     if settings.log_file:
         check_target("log_file", settings.log_file)
     if settings.sample_image:
         check_readable(settings.sample_image)
+    if (
+        settings.tensorboard
+        and Path(settings.tensorboard).exists()
+        and not Path(settings.tensorboard).is_dir()
+    ):
+        raise SettingsError(f"-tensorboard {settings.tensorboard}: is a file; name a folder")
 
 
 def _resumed(
@@ -104,7 +120,11 @@ def _resumed(
             raise
         say(f"not used: {error}")
         return None
-    say(f"going on behind iteration {state.history.iterations}, from {path}")
+    done, wanted = state.history.iterations, int(settings.num_iterations)
+    if done < wanted:
+        say(f"going on behind iteration {done}, from {path}")
+    else:
+        say(f"{done} iterations are done already, {wanted} are asked for: nothing is left to train")
     return state
 
 
@@ -158,7 +178,7 @@ class Session:
             for curves in self._curves:
                 curves.validated(event)
         elif isinstance(event, events.SampleMade):
-            save_image(f"{self._settings.checkpoint_name}_sample_{event.iteration}.png", event.picture)
+            self._save_sample(event)
         elif isinstance(event, events.CheckpointDue):
             self._save(event.state)
 
@@ -181,21 +201,26 @@ class Session:
         self._last = step
         self._bar.update(1)
 
+    def _save_sample(self, sample: events.SampleMade) -> None:
+        """A training does not end because a sample cannot be written."""
+        try:
+            save_image(f"{self._settings.checkpoint_name}_sample_{sample.iteration}.png", sample.picture)
+        except ImageError as error:
+            _notice_above_bar(f"{error}; the training goes on")
+
     def _save(self, state: TrainingState) -> None:
         """The network, the losses and the state, each complete or not at all."""
         name, start = self._settings.checkpoint_name, state.start
-        save_checkpoint(
-            f"{name}.safetensors", start.architecture, start.network, self._settings.preprocessing
-        )
-        save_history(Path(f"{name}.json"), self._settings, state.history)
+        save_checkpoint(network_file(name), start.architecture, start.network, self._settings.preprocessing)
+        save_history(history_file(name), self._settings, state.history)
         save_state(state_file(name), self._identity, state)
         seconds = time.perf_counter() - self._started
         if self._last:
             rate = (self._last.iteration - self._done) / seconds
             share = 100 * waiting_share(self._last, seconds)
             _notice_above_bar(
-                f"{name}.safetensors written after iteration {self._last.iteration}; {rate:.3g} iterations a "
-                f"second, {share:.1f} % of the time waiting for pictures"
+                f"{network_file(name)} written after iteration {self._last.iteration}; {rate:.3g} iterations "
+                f"a second, {share:.1f} % of the time waiting for pictures"
             )
 
 
@@ -206,13 +231,13 @@ def _export(settings: TrainSettings) -> None:
     from core.transform.convert import convert
     from core.transform.onnx_session import import_runtime
 
-    source = Path(f"{settings.checkpoint_name}.safetensors")
+    source = network_file(settings.checkpoint_name)
     try:
         import_runtime()
     except NeuralStyleError as error:
         tell(f"no ONNX file is written: {error}")
         return
-    made = convert(source, source.with_name(f"{Path(settings.checkpoint_name).name}.onnx"))
+    made = convert(source, onnx_file(settings.checkpoint_name))
     tell(f"{made.target} written; differs by {made.difference:.1e} of the output's range from {source}")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.settings import CHOICES, Settings
-from core.training.settings import SLOW_CHOICES, TRAIN_CHOICES, SlowSettings, TrainSettings
+from core.training.settings import TRAIN_CHOICES, TrainSettings
+from core.training.slow_settings import SLOW_CHOICES, SlowSettings
 from core.transform.settings import CHOICES as TRANSFORM_CHOICES
 from core.transform.settings import TransformSettings
 

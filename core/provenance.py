@@ -30,7 +30,7 @@ from core.records import (
 )
 from core.registry import find_model_file
 from core.settings import Settings
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 
 PROGRAM = "neural_style"
 PACKAGES = ("torch", "numpy", "scipy", "pillow")

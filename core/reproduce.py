@@ -16,7 +16,7 @@ from core.provenance import trace_digest
 from core.records import Record, pixels_digest
 from core.registry import MODELS_DIR
 from core.settings import Settings
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

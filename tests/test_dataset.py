@@ -343,7 +343,11 @@ def test_show(here):
             "bad: holds no picture that can be used; the first: bad/a.png: the file is empty",
         ),
         (["--train", "cut"], "cut: holds no picture that can be decoded"),
-        (["--train", "train", "-o", "no/out.h5"], "no/out.h5.part: cannot be opened: No such file"),
+        (["--train", "train", "-o", "train"], "-o train: is a folder; name a file"),
+        (
+            ["--train", "train", "-o", "no/out.h5"],
+            "-o no/out.h5: cannot be written; does the folder no exist?",
+        ),
     ],
 )
 def test_errors(here, words, sentence):

@@ -19,7 +19,8 @@ from core.settings import CHOICES, Settings
 from core.settings_yaml import read_yaml
 from core.stages.config import read_config
 from core.stages.graph import dependencies
-from core.training.settings import SLOW_CHOICES, TRAIN_CHOICES
+from core.training.settings import TRAIN_CHOICES
+from core.training.slow_settings import SLOW_CHOICES
 from core.transform.settings import CHOICES as FAST_CHOICES
 from tests.conftest import ROOT
 from tests.test_to_lua import values_of

@@ -14,8 +14,8 @@ from core.settings import Settings
 from core.torch_random import Torch7Random
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
-from core.training.settings import SlowSettings
 from core.training.slow import Objective, optimise, start
+from core.training.slow_settings import SlowSettings
 from core.transform.pixels import FORMATS
 from tests.conftest import GOLDEN
 

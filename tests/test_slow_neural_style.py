@@ -23,8 +23,8 @@ from core.events import Evaluation
 from core.images import to_bytes
 from core.report.runs import find_runs
 from core.settings_yaml import read_yaml
-from core.training.settings import SlowSettings
 from core.training.slow import optimise, output_image
+from core.training.slow_settings import SlowSettings
 from tests.conftest import GOLDEN, ROOT
 
 MODEL = str(GOLDEN / "models" / "vgg19_mini_v1.caffemodel")

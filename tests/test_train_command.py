@@ -12,17 +12,19 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from cli import train_log
 from cli.lua_flags import parse
 from cli.run_config import run_command
 from cli.train_fast_neural_style import GRAMMAR, main
-from core.errors import TransformError
 from core.images import image_size
 from core.training.checkpoints import load_state, state_file
 from core.training.settings import TrainSettings
 from core.transform.networks import load_network
+from core.transform.onnx_session import INSTALL
 from tests.conftest import ROOT
+from tests.test_neural_style_command import PHOTO
 from tests.training_data import SMALL, batches_for
 
 WORDS = {
@@ -293,6 +295,14 @@ def test_config_and_flags_given(here, capsys):
     ("changes", "message"),
     [
         ({"checkpoint_name": "a.png/net"}, "-checkpoint_name: a.png: cannot be created"),
+        ({"checkpoint_name": "taken"}, "-checkpoint_name taken.onnx: is a folder; name a file"),
+        ({"log_file": "."}, "-log_file .: is a folder; name a file"),
+        ({"tensorboard": "a.png"}, "-tensorboard a.png: is a file; name a folder"),
+        ({"arch": ""}, "-arch: names no layers"),
+        ({"workers": "1e9"}, "-workers 1000000000: must be at most 256"),
+        ({"content_layers": "4,relu1_2"}, "'4' and 'relu1_2' are the same layer; leave one out"),
+        ({"sample_image": "cut.jpg"}, "cut.jpg: damaged or incomplete JPEG"),
+        ({"sample_image": "one.png"}, "-sample_image one.png: 1x1 pixels are too few"),
         ({"log_file": "absent/l.csv"}, "-log_file absent/l.csv: cannot be written"),
         ({"sample_image": "absent.png"}, "absent.png: cannot be read"),
         ({"content_layers": "relu9_9"}, "no layer 'relu9_9' in the loss network"),
@@ -302,9 +312,12 @@ def test_config_and_flags_given(here, capsys):
 )
 def test_refused_before_the_work(here, changes, message, capsys):
     (here / "a.png").write_bytes(b"")
-    assert main(words(**changes)) == 1
+    (here / "taken.onnx").mkdir()
+    (here / "cut.jpg").write_bytes(Path(PHOTO).read_bytes()[:2000])
+    Image.new("RGB", (1, 1)).save(here / "one.png")
+    assert main(words(**{"export_onnx": 1, **changes})) == 1
     err = capsys.readouterr().err
-    assert message in err
+    assert message in err.splitlines()[-1]
     assert not list(here.rglob("*.safetensors"))
 
 
@@ -315,12 +328,9 @@ def test_tensorboard_is_missing(monkeypatch, capsys):
 
 
 def test_no_runtime_for_the_export(monkeypatch, capsys):
-    def missing():
-        raise TransformError("needs ONNX Runtime")
-
-    monkeypatch.setattr("core.transform.onnx_session.import_runtime", missing)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert main(words(num_iterations=1, export_onnx=1)) == 0
-    assert "no ONNX file is written: needs ONNX Runtime" in capsys.readouterr().err
+    assert f"no ONNX file is written: {INSTALL}" in capsys.readouterr().err
 
 
 def test_rows_of_a_foreign_csv_are_not_kept(here):

@@ -82,7 +82,7 @@ def largest_difference(found, wanted):
 @pytest.mark.parametrize("run", RUNS)
 def test_losses_and_weights(folder, run, monkeypatch, one_thread):
     monkeypatch.setattr(network_start, "Torch7Random", begun_generator)
-    settings = settings_of(folder, **RUNS[run])
+    settings = network_start.with_inherited(settings_of(folder, **RUNS[run]), ())
     made = list(train(settings, reference_batches(folder, settings)))
     wanted = json.loads((folder / f"{run}.json").read_text())
     steps = [event for event in made if isinstance(event, events.Step)]
@@ -145,8 +145,10 @@ def test_total_variation(folder):
 def test_tv_strength_of_a_checkpoint(folder):
     settings = settings_of(folder, tv_strength=1e-3)
     first = reference_batches(folder, settings).training()
-    kept = network_start.starting_network(settings, (), first).architecture
-    given = network_start.starting_network(settings, {"tv_strength"}, first).architecture
+    inherited = network_start.with_inherited(settings, ())
+    kept = network_start.starting_network(inherited, first).architecture
+    assert network_start.with_inherited(settings, {"tv_strength"}) == settings
+    given = network_start.starting_network(settings, first).architecture
     assert (kept.tv_strength, given.tv_strength) == (1e-6, 1e-3)
     assert kept.description == "c9s1-8,d16,d32,R32,R32,u16,u8,c9s1-3"
     assert (kept.reflection, kept.padding_type, kept.tanh_constant) == (16, "reflect-start", 150)

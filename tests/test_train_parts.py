@@ -18,7 +18,7 @@ from core.training.distributed import Group
 from core.training.initial_weights import initialise
 from core.training.learner import Learner, number_format
 from core.training.loss import Encoder
-from core.training.network_start import architecture_of, starting_network
+from core.training.network_start import architecture_of, starting_network, with_inherited
 from core.training.perceptual_loss import gram_matrices
 from core.training.settings import TrainSettings
 from core.training.torch7_text import torch7_text
@@ -104,7 +104,7 @@ def test_reflection_of_the_first_step(changes, side, reflection):
     settings = TrainSettings(arch="c3s1-4,d6,R6,R6,u4,c3s1-3").replace(**changes)
     x = pictures(2, side)
     y = pictures(2, side * 4) if settings.task == "upsample" else x
-    architecture, module = starting_network(settings, (), Batch(x, y))
+    architecture, module = starting_network(settings, Batch(x, y))
     assert architecture.reflection == reflection
     assert module(torch.zeros(1, *x.shape[1:])).shape[2:] == y.shape[2:]
 
@@ -112,7 +112,7 @@ def test_reflection_of_the_first_step(changes, side, reflection):
 def test_pictures_that_do_not_fit():
     x = pictures(1, 32)[:, :, :30, :31]
     with pytest.raises(TransformError, match="pictures of 31x30 do not become 31x30 in this network"):
-        starting_network(TrainSettings(arch="d4,u3", padding_type="zero"), (), Batch(x, x))
+        starting_network(TrainSettings(arch="d4,u3", padding_type="zero"), Batch(x, x))
 
 
 def test_resumed_from_our_own_checkpoint(tmp_path):
@@ -120,8 +120,8 @@ def test_resumed_from_our_own_checkpoint(tmp_path):
         tmp_path / "net.safetensors", Architecture("c3s1-4,d6,R6,u4,c3s1-3", tv_strength=0.5)
     )
     x = pictures(1)
-    settings = TrainSettings(resume_from_checkpoint=str(path))
-    architecture, module = starting_network(settings, (), Batch(x, x))
+    settings = with_inherited(TrainSettings(resume_from_checkpoint=str(path)), ())
+    architecture, module = starting_network(settings, Batch(x, x))
     assert architecture == Architecture("c3s1-4,d6,R6,u4,c3s1-3", tv_strength=0.5, reflection=4)
     assert torch.equal(module.conv1.weight, network(Architecture("c3s1-4,d6,R6,u4,c3s1-3")).conv1.weight)
 
@@ -192,7 +192,7 @@ def test_a_layer_that_the_loss_network_has_not():
 
 def learner_of(settings, x):
     first = Batch(x[:1], x[:1])
-    return Learner(settings, starting_network(settings, (), first), CPU, Group())
+    return Learner(settings, starting_network(settings, first), CPU, Group())
 
 
 def gradients(settings, batches):

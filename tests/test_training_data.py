@@ -246,7 +246,9 @@ def test_folder_errors(tmp_path):
     for name, sentence in cases:
         with pytest.raises(DatasetError, match=sentence):
             open_batches(Flags(train_dir=str(train), val_dir=str(tmp_path / name)))
-    with pytest.raises(SettingsError, match="-train_size 30: must be a multiple of -upsample_factor 4"):
+    with pytest.raises(
+        SettingsError, match="-train_size 30: must be a multiple of the whole number -upsample_factor 4"
+    ):
         open_batches(Flags(train_dir=str(train), num_val_batches=0, task="upsample", train_size=30))
     with pytest.raises(SettingsError, match="-train_size 0: must be a whole number"):
         open_batches(Flags(train_dir=str(train), num_val_batches=0, train_size=0))

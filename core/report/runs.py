@@ -16,7 +16,7 @@ from core.provenance import NOT_SHAPING
 from core.records import KEYWORD, Record, beside, read_record
 from core.reproduce import recorded_settings
 from core.stages.files import numbered, numbered_at_first_dot
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm")
 PICTURE_PROGRAMS = ("neural_style", "fast_neural_style", "slow_neural_style")

@@ -44,7 +44,8 @@ class Stage:
     """One run.
 
     name: unique in its config.  base: the name without the values of ``vary:``.
-    values: flag and value of each varied flag, in the order of ``vary:``.
+    values: flag and value of each varied flag, in the order of ``vary:``.  given: the flags that were written
+    down anywhere, be it with the value that they have without that.
     """
 
     name: str
@@ -52,10 +53,12 @@ class Stage:
     program: str
     settings: Any
     values: tuple[tuple[str, Any], ...] = ()
+    given: tuple[str, ...] = ()
 
     def replace(self, **flags: Any) -> Stage:
         """A copy with some flags changed."""
-        return replace(self, settings=replace(self.settings, **flags))
+        given = tuple(sorted({*self.given, *flags}))  # in order: a run's folder at a worker follows from it
+        return replace(self, settings=replace(self.settings, **flags), given=given)
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,11 @@ def read_config(path: str | os.PathLike[str], changes: Mapping[str, Any] | None 
     for name, flags in named.items():
         _check_once(path, name, flags, grid, changes or {})
     stages = [
-        Stage(name, name, program, replace(kind(), **{**flags, **(changes or {})}))
+        Stage(name, name, program, kind()).replace(**{**flags, **(changes or {})})
         for name, flags in named.items()
     ]
     runs = [
-        Stage(base.name + suffix, base.name, program, settings, values)
+        replace(base, name=base.name + suffix, settings=settings, values=values).replace(**dict(values))
         for values in combinations(grid)
         for base, (suffix, settings) in zip(
             stages, varied([stage.settings for stage in stages], values), strict=True

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.flags import flags_of
-from core.training.settings import SlowSettings, TrainSettings
+from core.training.settings import TrainSettings
+from core.training.slow_settings import SlowSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -18,7 +18,7 @@ def why_stale(stage: Stage) -> list[str]:
     if stage.program == "train_fast_neural_style":
         from core.training.checkpoints import why_stale as why_stale_training
 
-        return why_stale_training(stage.settings)
+        return why_stale_training(stage.settings, stage.given)
     if makes_many_files(stage.settings):
         return ["a folder or a film has no record of its own (-skip_existing 1 skips finished pictures)"]
     return next(filter(None, _reasons(stage, Path(stage.settings.output_image))), [])

@@ -55,6 +55,10 @@ class Torch7Adam(Optimizer):
         self.learning_rate *= factor
         self.reset()
 
+    def largest_moment(self) -> float:
+        """Infinite where squared gradients exceeded single precision: such weights no longer move."""
+        return float(self._second.max())
+
     def state_of_training(self) -> AdamState:
         """Where the optimiser stands; valid until its next step."""
         return AdamState(self._steps, self.learning_rate, self._first, self._second)

@@ -8,7 +8,7 @@ iteration.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from core.atomic import replaced_when_complete
-from core.errors import CheckpointError
+from core.errors import CheckpointError, NeuralStyleError
 from core.identity import NUMERIC_VERSION, differences
 from core.records import Record, hashed_file, without_folders
 from core.registry import find_model_file
 from core.training.adam import AdamState
+from core.training.data_fingerprint import training_pictures
 from core.training.history import History
-from core.training.network_start import Start
+from core.training.network_start import Start, with_inherited
 from core.training.settings import TrainSettings
 from core.transform.architecture import Architecture, build
 
@@ -52,13 +53,38 @@ def state_file(checkpoint_name: str) -> Path:
     return Path(f"{checkpoint_name}.state.safetensors")
 
 
+def network_file(checkpoint_name: str) -> Path:
+    """Where its network is."""
+    return Path(f"{checkpoint_name}.safetensors")
+
+
+def history_file(checkpoint_name: str) -> Path:
+    """Where its losses are."""
+    return Path(f"{checkpoint_name}.json")
+
+
+def onnx_file(checkpoint_name: str) -> Path:
+    """Where its network is as ONNX, at the end."""
+    return Path(f"{checkpoint_name}.onnx")
+
+
+def files_of(settings: TrainSettings) -> list[Path]:
+    """All files of a finished training, the state first."""
+    name = settings.checkpoint_name
+    kept = [state_file(name), network_file(name), history_file(name)]
+    return [*kept, onnx_file(name)] if settings.export_onnx else kept
+
+
 def run_identity(settings: TrainSettings) -> Record:
-    """What a training depends on, besides its pictures, which are too many to be hashed."""
-    inputs = {}
+    """What the weights depend on. Validation pictures change none."""
+    inputs = training_pictures(settings)
     if settings.percep_loss_weight > 0:
         inputs["loss_network"] = [hashed_file(settings.loss_network, find_model_file(settings.loss_network))]
     if settings.style_layers:
         inputs["style_image"] = [hashed_file(settings.style_image)]
+    first = settings.resume_from_checkpoint
+    if first and Path(first).absolute() != network_file(settings.checkpoint_name).absolute():
+        inputs["resume_from_checkpoint"] = [hashed_file(first)]
     return {
         "settings": without_folders(settings),
         "inputs": inputs,
@@ -123,18 +149,18 @@ def load_state(path: Path, settings: TrainSettings) -> TrainingState:
     return state
 
 
-def why_stale(settings: TrainSettings) -> list[str]:
-    """Sentences about why the training has to go on, or to run again; none if it is finished."""
-    settings = settings.completed(settings.written())
-    needed = [state_file(settings.checkpoint_name), Path(f"{settings.checkpoint_name}.safetensors")]
-    if settings.export_onnx:
-        needed.append(Path(f"{settings.checkpoint_name}.onnx"))
-    missing = [f"there is no {path}" for path in needed if not path.exists()]
+def why_stale(settings: TrainSettings, given: Collection[str]) -> list[str]:
+    """Sentences about why the training has to go on, or to run again; none if it is finished.
+
+    given: the flags that were written down.
+    """
+    missing = [f"there is no {path}" for path in files_of(settings) if not path.exists()]
     if missing:
         return missing[:1]
     try:
-        done = load_state(needed[0], settings).history.iterations
-    except CheckpointError as error:
+        settings = with_inherited(settings.completed(given), given)
+        done = load_state(state_file(settings.checkpoint_name), settings).history.iterations
+    except NeuralStyleError as error:
         return [str(error)]
     wanted = int(settings.num_iterations)
     return [] if done >= wanted else [f"stopped at iteration {done} of {wanted}"]

@@ -76,7 +76,7 @@ def _cut(settings: TrainSettings) -> tuple[Cut, int]:
     factor = settings.upsample_factor
     if not is_factor(factor, int(side)):
         raise SettingsError(
-            f"-train_size {format_number(side)}: must be a multiple of "
+            f"-train_size {format_number(side)}: must be a multiple of the whole number "
             f"-upsample_factor {format_number(factor)}"
         )
     return Patches(int(side), int(side)), int(factor)

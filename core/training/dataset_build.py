@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -116,10 +118,16 @@ def build_dataset(
         yield from _build(target, folders, plan, pool, workers * PICTURES_AHEAD)
     except OSError as error:
         raise DatasetError(
-            f"{target}.part: cannot be written: {error.strerror or error}; run again to go on"
+            f"{target}.part: cannot be written: {_reason(error)}; run again to go on"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _reason(error: OSError) -> str:
+    """HDF5 gives its own diary as message, in which the system's word for it is hidden."""
+    number = error.errno or next(map(int, re.findall(r"errno = (\d+)", str(error))), 0)
+    return os.strerror(number) if number else str(error)
 
 
 def _build(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,14 @@ class LossNetwork(nn.Module):
             if isinstance(module, nn.ReLU):
                 module.inplace = False  # it would overwrite what a loss on the layer before has seen
         self.eval().requires_grad_(False)
+
+    def check_different(self, layers: Iterable[str]) -> None:
+        """A number and a name may mean one layer, whose loss would count twice. Raises: NetworkError."""
+        known: dict[nn.Module, str] = {}
+        for layer in layers:
+            other = known.setdefault(self._wanted[layer][1], layer)
+            if other != layer:
+                raise NetworkError(f"'{other}' and '{layer}' are the same layer; leave one out")
 
     def forward(self, x: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
         """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W), values as it was trained.

@@ -36,14 +36,23 @@ class Start(NamedTuple):
     network: nn.Sequential
 
 
-def starting_network(settings: TrainSettings, given: Collection[str], batch: Batch) -> Start:
-    """The network to train.
+def with_inherited(settings: TrainSettings, given: Collection[str]) -> TrainSettings:
+    """Settings with the -tv_strength of the checkpoint to begin with, unless that flag was written down.
 
-    given: the flags that were written down; -tv_strength among them wins over the checkpoint's.
+    Raises: T7Error, TransformError.
+    """
+    if not settings.resume_from_checkpoint or "tv_strength" in given:
+        return settings
+    return settings.replace(tv_strength=_checkpoint(settings)[0].tv_strength)
+
+
+def starting_network(settings: TrainSettings, batch: Batch) -> Start:
+    """The network to train: of a checkpoint all but the strength of its total variation.
+
     batch: pictures such as it will get.
     Raises: T7Error, TransformError.
     """
-    start = _resumed(settings, given) if settings.resume_from_checkpoint else _new(settings)
+    start = _of_checkpoint(settings) if settings.resume_from_checkpoint else _new(settings)
     return _fitted(start, settings.padding_type, batch)
 
 
@@ -60,16 +69,20 @@ def _new(settings: TrainSettings) -> Start:
     return Start(architecture, network)
 
 
-def _resumed(settings: TrainSettings, given: Collection[str]) -> Start:
+def _of_checkpoint(settings: TrainSettings) -> Start:
+    architecture, module = _checkpoint(settings)
+    architecture = replace(architecture, tv_strength=settings.tv_strength)
+    return Start(architecture, _rebuilt(architecture, module))
+
+
+def _checkpoint(settings: TrainSettings) -> tuple[Architecture, nn.Module]:
     path = settings.resume_from_checkpoint
     module = load_network(path).module
     try:
         architecture = architecture_of(module, settings.padding_type)
     except TransformError as error:
         raise TransformError(f"-resume_from_checkpoint {printable(path)}: {error}") from None
-    if "tv_strength" in given:
-        architecture = replace(architecture, tv_strength=settings.tv_strength)
-    return Start(architecture, _rebuilt(architecture, module))
+    return architecture, module
 
 
 def _rebuilt(architecture: Architecture, module: nn.Module) -> nn.Sequential:

@@ -39,6 +39,8 @@ class PerceptualLoss(nn.Module):
 
     network: with all layers named here.  content, style, dream: weight by layer.
     target: 'gram' (Gram matrices) or 'mean' (spatial means) for style.  distance: 'L2' or 'SmoothL1', means.
+
+    Raises: NetworkError: a layer is named twice for one purpose.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class PerceptualLoss(nn.Module):
         self._statistic = gram_matrices if target == "gram" else spatial_means
         self._distance = DISTANCES[distance]
         self._style_targets: dict[str, Tensor] = {}
+        for layers in (self._content, self._style, self._dream):
+            network.check_different(layers)
 
     @torch.no_grad()
     def set_style(self, picture: Tensor) -> None:

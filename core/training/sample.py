@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from core.errors import TransformError
 from core.images import Image, load_image
 from core.resize import scale
 from core.training.settings import TrainSettings
@@ -16,15 +17,26 @@ from core.transform.stylize import Stylizer
 LARGEST_SIDE = 512
 
 
-def sample_picture(settings: TrainSettings, network: nn.Sequential, device: torch.device) -> Image:
+class Sample:
     """-sample_image as ``fast_neural_style`` would make it, at most 512 pixels wide or high.
 
-    The network's statistics stay as they are. Raises: ImageError, TransformError.
+    It is tried at once, so that a picture that cannot be used ends no training in the middle.
+
+    Raises: ImageError, TransformError.
     """
-    picture = load_image(settings.sample_image)
-    if max(picture.shape[1:]) > LARGEST_SIDE:
-        picture = scale(picture, LARGEST_SIDE)
-    return Stylizer(_SampleRunner(settings.preprocessing, network, device), 0)(picture)
+
+    def __init__(self, settings: TrainSettings, network: nn.Sequential, device: torch.device) -> None:
+        picture = load_image(settings.sample_image)
+        self._picture = scale(picture, LARGEST_SIDE) if max(picture.shape[1:]) > LARGEST_SIDE else picture
+        self._preprocessing, self._device = settings.preprocessing, device
+        try:
+            self.stylised(network)
+        except TransformError as error:
+            raise TransformError(f"-sample_image {settings.sample_image}: {error}") from None
+
+    def stylised(self, network: nn.Sequential) -> Image:
+        """float64 (3, H, W), R,G,B, not clamped. The network's statistics stay as they are."""
+        return Stylizer(_SampleRunner(self._preprocessing, network, self._device), 0)(self._picture)
 
 
 class _SampleRunner:

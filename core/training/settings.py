@@ -1,4 +1,4 @@
-"""The flags of train.lua and slow_neural_style.lua (813c834) as frozen dataclasses.
+"""The flags of train.lua (813c834) as a frozen dataclass.
 
 Numbers are floats, as in Lua.
 """
@@ -6,7 +6,7 @@ Numbers are floats, as in Lua.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
@@ -39,13 +39,7 @@ TRAIN_WHOLE = (
     *("num_iterations", "max_train", "batch_size", "checkpoint_every", "num_val_batches", "lr_decay_every"),
     *("gpu", "seed", "accumulate", "sample_every", "train_size", "workers", "threads", "upsample_factor"),
 )
-SLOW_CHOICES = {
-    "loss_type": ("L2", "SmoothL1"),
-    "style_target_type": STYLE_TARGET_TYPES,
-    "optimizer": ("lbfgs", "adam"),
-    "preprocessing": PREPROCESSINGS,
-    "backend": BACKENDS,
-}
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -113,10 +107,6 @@ class TrainSettings:
             return self.replace(style_layers=(), style_weights=())
         return self
 
-    def written(self) -> frozenset[str]:
-        """The flags whose value is not the default: those given, as far as the values tell."""
-        return frozenset(item.name for item in fields(self) if getattr(self, item.name) != item.default)
-
     def validate(self) -> None:
         """Raises SettingsError for a value with which the original would fail, or do something else."""
         check_choices(self, TRAIN_CHOICES)
@@ -128,6 +118,8 @@ class TrainSettings:
             *("accumulate", "sample_every", "train_size"),
         )
         check_whole(self, "num_val_batches", "workers", "threads")
+        if self.workers > MOST_WORKERS:
+            raise SettingsError(f"-workers {format_number(self.workers)}: must be at most {MOST_WORKERS}")
         check_files(self, "loss_network", "style_image", "checkpoint_name")
         for kind in ("content", "style"):
             check_weights(self, kind)
@@ -136,28 +128,41 @@ class TrainSettings:
 
     def _impossible(self) -> Iterator[str]:
         """Combinations that the original breaks on, or trains something else with."""
-        upsamples, layers = self.task == "upsample", (*self.content_layers, *self.style_layers)
-        if not (self.train_dir or self.h5_file):
-            yield "-h5_file and -train_dir: no pictures are named"
-        if self.percep_loss_weight <= 0 and not upsamples:
+        if self.task == "upsample":
+            yield from self._impossible_upsampling()
+        elif self.percep_loss_weight <= 0:
             weight = format_number(self.percep_loss_weight)
             yield f"-percep_loss_weight {weight}: must be greater than 0 with -task style"
-        if max(self.percep_loss_weight, self.pixel_loss_weight) <= 0:
-            yield "-percep_loss_weight and -pixel_loss_weight are both 0: there is nothing to learn"
-        if self.percep_loss_weight > 0 and not layers:
-            yield "-content_layers and -style_layers are both empty; -percep_loss_weight 0 does without them"
-        if upsamples and self.style_layers:
-            yield "-style_layers: -task upsample has no style image; leave them out"
-        if upsamples and self.padding_type == "none":
-            yield "-padding_type none: crops the result, which -task upsample cannot compare; use zero"
+        yield from self._missing()
         if self.backend == "opencl" and self.gpu >= 0:
             yield "-backend opencl: PyTorch has no OpenCL; use -backend cuda, or -gpu -1"
 
-    def notices(self) -> list[str]:
-        """Sentences about flags that have no effect in this training, or not the one expected."""
+    def _missing(self) -> Iterator[str]:
+        if not self.arch.strip(" ,"):
+            yield "-arch: names no layers"
+        if not (self.train_dir or self.h5_file):
+            yield "-h5_file and -train_dir: no pictures are named"
+        if max(self.percep_loss_weight, self.pixel_loss_weight) <= 0:
+            yield "-percep_loss_weight and -pixel_loss_weight are both 0: there is nothing to learn"
+        if self.percep_loss_weight > 0 and not (*self.content_layers, *self.style_layers):
+            yield "-content_layers and -style_layers are both empty; -percep_loss_weight 0 does without them"
+
+    def _impossible_upsampling(self) -> Iterator[str]:
+        if self.upsample_factor < 2:
+            yield f"-upsample_factor {format_number(self.upsample_factor)}: must be 2 or more"
+        if self.style_layers:
+            yield "-style_layers: -task upsample has no style image; leave them out"
+        if self.padding_type == "none":
+            yield "-padding_type none: crops the result, which -task upsample cannot compare; use zero"
+
+    def notices(self, begun: bool = False) -> list[str]:
+        """Sentences about flags that have no effect in this training, or not the one expected.
+
+        begun: an earlier process has begun it, with which it goes on.
+        """
         cases: Sequence[tuple[bool, str]] = (
             (
-                bool(self.resume_from_checkpoint),
+                bool(self.resume_from_checkpoint) and not begun,
                 "-resume_from_checkpoint: -arch, -padding_type, -tanh_constant and, unless given, "
                 "-tv_strength come from the checkpoint; the optimiser and the iterations start again",
             ),
@@ -169,66 +174,12 @@ class TrainSettings:
                 self.sample_every != 500 and not self.sample_image,
                 "-sample_every has no effect without -sample_image",
             ),
+            *(
+                (
+                    getattr(self, name) < 0,
+                    f"-{name} is negative, so it is off, as in the original",
+                )
+                for name in ("pixel_loss_weight", "percep_loss_weight")
+            ),
         )
         return [sentence for applies, sentence in cases if applies]
-
-
-@dataclass(frozen=True)
-class SlowSettings:
-    """One picture made by optimisation with the losses of the training."""
-
-    content_image: str = flag("images/content/chicago.jpg", "Content target image", path=True, fixed=True)
-    style_image: str = flag("images/styles/starry_night.jpg", "Style target image", path=True)
-    image_size: float = flag(512.0, "Longer side of the result")
-    loss_network: str = flag("models/vgg16.t7", "The loss network", path=True, fixed=True)
-    tv_strength: float = flag(1e-6, "Strength of total variation smoothing")
-    loss_type: str = flag("L2", "L2|SmoothL1")
-    style_target_type: str = flag("gram", "gram|mean")
-    content_weights: Numbers = flag((1.0,), "Weight of each content layer, or one for all", numbers=True)
-    content_layers: Strings = flag(("16",), "Layers of the loss network for content")
-    style_weights: Numbers = flag((5.0,), "Weight of each style layer, or one for all", numbers=True)
-    style_layers: Strings = flag(("4", "9", "16", "23"), "Layers of the loss network for style")
-    style_image_size: float = flag(512.0, "Longer side of the style image")
-    deepdream_layers: Strings = flag((), "Layers whose activations are to grow")
-    deepdream_weights: Numbers = flag((), "Weight of each of them, or one for all", numbers=True)
-    learning_rate: float = flag(1.0, "Step size")
-    optimizer: str = flag("lbfgs", "lbfgs|adam")
-    num_iterations: float = flag(500.0, "Evaluations of the network")
-    output_image: str = flag("out.png", "The result; on the way to it out_50.png, out_100.png ...", path=True)
-    print_every: float = flag(1.0, "Print the loss every so many iterations; 0 never")
-    save_every: float = flag(50.0, "Save a picture every so many iterations; 0 only at the end")
-    preprocessing: str = flag("vgg", "vgg|resnet")
-    gpu: float = flag(-1.0, "GPU number from 0 on, or -1 for the CPU")
-    backend: str = flag("cuda", "cuda|opencl")
-    use_cudnn: float = flag(1.0, "0 keeps it from using cuDNN on a GPU")
-    seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time", ours=True)
-    threads: float = flag(0.0, "CPU threads; 0 means all cores", ours=True)
-
-    def replace(self, **changes: Any) -> SlowSettings:
-        """A copy with some fields changed."""
-        return replace(self, **changes)
-
-    def validate(self) -> None:
-        """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
-        check_choices(self, SLOW_CHOICES)
-        check_finite(self)
-        check_positive(self, "image_size", "style_image_size", "num_iterations")
-        check_whole(self, "num_iterations", "threads")
-        check_files(self, "content_image", "style_image", "loss_network", "output_image")
-        for kind in ("content", "style", "deepdream"):
-            check_weights(self, kind)
-        if not (self.content_layers or self.style_layers or self.deepdream_layers):
-            raise SettingsError(
-                "-content_layers, -style_layers and -deepdream_layers are all empty: "
-                "there is nothing to optimise"
-            )
-        if self.gpu >= 0 and self.backend == "opencl":
-            raise SettingsError("-backend opencl: PyTorch runs no OpenCL; use -backend cuda, or -gpu -1")
-
-    def notices(self) -> list[str]:
-        """Sentences about flags that do not do what one would expect."""
-        if self.tv_strength < 0:
-            return [
-                f"-tv_strength {format_number(self.tv_strength)}: negative, so it is off, as in the original"
-            ]
-        return []

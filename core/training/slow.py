@@ -29,7 +29,7 @@ from core.torch_random import Torch7Random
 from core.training.checks import weights_by_layer
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 from core.transform.layers import TotalVariation
 from core.transform.pixels import FORMATS
 

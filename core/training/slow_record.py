@@ -6,7 +6,7 @@ from core.devices import Placement
 from core.identity import NUMERIC_VERSION
 from core.records import Record, hashed_file, new_record
 from core.registry import find_model_file
-from core.training.settings import SlowSettings
+from core.training.slow_settings import SlowSettings
 
 PROGRAM = "slow_neural_style"
 

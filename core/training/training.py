@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -16,7 +16,7 @@ from core.training.distributed import Group
 from core.training.history import History
 from core.training.learner import Learner, prepare_device
 from core.training.network_start import starting_network
-from core.training.sample import sample_picture
+from core.training.sample import Sample
 from core.training.settings import TrainSettings
 from core.transform.onnx_session import first_line
 
@@ -29,7 +29,6 @@ def train(
     settings: TrainSettings,
     batches: Batches,
     *,
-    given: Collection[str] = (),
     device: torch.device = CPU,
     group: Group | None = None,
     resumed: TrainingState | None = None,
@@ -37,7 +36,6 @@ def train(
 ) -> Iterator[events.Event]:
     """Train a network; what train.lua would print or save comes out as events.
 
-    given: the flags that were written down, as for :func:`core.training.network_start.starting_network`.
     group: the processes that train together.  resumed: where an earlier training with the same flags stood.
     should_stop: asked after each iteration.
 
@@ -49,8 +47,9 @@ def train(
     history = resumed.history if resumed else History()
     batches.seek(history.iterations * int(settings.accumulate))
     first = batches.training()
-    start = resumed.start if resumed else starting_network(settings, given, first)
+    start = resumed.start if resumed else starting_network(settings, first)
     learner = Learner(settings, start, device, group, resumed)
+    sample = Sample(settings, start.network, device) if settings.sample_image and group.rank == 0 else None
     yield events.NetworkReady(start, history.iterations, learner.loss.names)
 
     feed = itertools.chain((first,), iter(batches.training, None))
@@ -67,12 +66,12 @@ def train(
             yield events.Validated(iteration, history.validation[-1])
         if settings.lr_decay_every > 0 and iteration % settings.lr_decay_every == 0:
             learner.adam.decay(settings.lr_decay_factor)
-        if settings.sample_image and iteration % settings.sample_every == 0 and group.rank == 0:
-            yield events.SampleMade(iteration, sample_picture(settings, start.network, device))
         stopped = group.any(should_stop())
         if stopped or _checkpoint_is_due(settings, iteration):
-            _finite(learner.largest_weight(), "the largest weight", iteration)
+            _check_numbers(learner, iteration)
             yield events.CheckpointDue(learner.state(history))
+        if sample is not None and iteration % settings.sample_every == 0:
+            yield events.SampleMade(iteration, sample.stylised(start.network))
         if stopped and iteration < settings.num_iterations:
             yield events.Stopped(iteration)
             return
@@ -93,6 +92,12 @@ def _step(
     loss = _finite(learner.loss.total(parts), "the loss", iteration)
     epoch = _epoch(settings, batches, iteration)
     return events.Step(iteration, epoch, loss, parts, learning_rate, batches.seconds_waited)
+
+
+def _check_numbers(learner: Learner, iteration: int) -> None:
+    """Raises: DivergenceError."""
+    _finite(learner.largest_weight(), "the largest weight", iteration)
+    _finite(learner.adam.largest_moment(), "the largest squared gradient", iteration)
 
 
 def _finite(loss: float, what: str, iteration: int) -> float:

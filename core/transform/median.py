@@ -27,7 +27,7 @@ def median_filter(picture: Picture, size: float) -> Picture:
     if min(height, width) < 1:
         raise TransformError(
             f"-median_filter {r}: the result has only {picture.shape[2]}x{picture.shape[1]} pixels; "
-            "choose a smaller window or a larger -image_size"
+            "choose a smaller window or a larger -image_size or picture"
         )
     result = np.empty((len(picture), height, width), picture.dtype)
     of_window = _median_of_9 if r == 3 else _lower_median

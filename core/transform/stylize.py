@@ -75,7 +75,7 @@ def encoded(scaled: Image, how: NetworkFormat) -> Batch:
     if min(height, width) < how.smallest:
         raise TransformError(
             f"{width}x{height} pixels are too few for this network: it needs at least {how.smallest} "
-            "on the shorter side, because of its padding; choose a larger -image_size"
+            "on the shorter side, because of its padding; choose a larger -image_size or picture"
         )
     return how.input.encode(scaled)[None]
 

@@ -1,0 +1,93 @@
+"""The flags of slow_neural_style.lua (813c834) as a frozen dataclass.
+
+Numbers are floats, as in Lua.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import SettingsError
+from core.flags import flag
+from core.settings import Numbers, Strings, format_number
+from core.training.checks import (
+    check_choices,
+    check_files,
+    check_finite,
+    check_integers,
+    check_positive,
+    check_weights,
+    check_whole,
+)
+from core.training.settings import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
+
+SLOW_CHOICES = {
+    "loss_type": ("L2", "SmoothL1"),
+    "style_target_type": STYLE_TARGET_TYPES,
+    "optimizer": ("lbfgs", "adam"),
+    "preprocessing": PREPROCESSINGS,
+    "backend": BACKENDS,
+}
+
+
+@dataclass(frozen=True)
+class SlowSettings:
+    """One picture made by optimisation with the losses of the training."""
+
+    content_image: str = flag("images/content/chicago.jpg", "Content target image", path=True, fixed=True)
+    style_image: str = flag("images/styles/starry_night.jpg", "Style target image", path=True)
+    image_size: float = flag(512.0, "Longer side of the result")
+    loss_network: str = flag("models/vgg16.t7", "The loss network", path=True, fixed=True)
+    tv_strength: float = flag(1e-6, "Strength of total variation smoothing")
+    loss_type: str = flag("L2", "L2|SmoothL1")
+    style_target_type: str = flag("gram", "gram|mean")
+    content_weights: Numbers = flag((1.0,), "Weight of each content layer, or one for all", numbers=True)
+    content_layers: Strings = flag(("16",), "Layers of the loss network for content")
+    style_weights: Numbers = flag((5.0,), "Weight of each style layer, or one for all", numbers=True)
+    style_layers: Strings = flag(("4", "9", "16", "23"), "Layers of the loss network for style")
+    style_image_size: float = flag(512.0, "Longer side of the style image")
+    deepdream_layers: Strings = flag((), "Layers whose activations are to grow")
+    deepdream_weights: Numbers = flag((), "Weight of each of them, or one for all", numbers=True)
+    learning_rate: float = flag(1.0, "Step size")
+    optimizer: str = flag("lbfgs", "lbfgs|adam")
+    num_iterations: float = flag(500.0, "Evaluations of the network")
+    output_image: str = flag("out.png", "The result; on the way to it out_50.png, out_100.png ...", path=True)
+    print_every: float = flag(1.0, "Print the loss every so many iterations; 0 never")
+    save_every: float = flag(50.0, "Save a picture every so many iterations; 0 only at the end")
+    preprocessing: str = flag("vgg", "vgg|resnet")
+    gpu: float = flag(-1.0, "GPU number from 0 on, or -1 for the CPU")
+    backend: str = flag("cuda", "cuda|opencl")
+    use_cudnn: float = flag(1.0, "0 keeps it from using cuDNN on a GPU")
+    seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time", ours=True)
+    threads: float = flag(0.0, "CPU threads; 0 means all cores", ours=True)
+
+    def replace(self, **changes: Any) -> SlowSettings:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def validate(self) -> None:
+        """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
+        check_choices(self, SLOW_CHOICES)
+        check_finite(self)
+        check_integers(self, "gpu", "seed", "print_every", "save_every")
+        check_positive(self, "image_size", "style_image_size", "num_iterations")
+        check_whole(self, "num_iterations", "threads")
+        check_files(self, "content_image", "style_image", "loss_network", "output_image")
+        for kind in ("content", "style", "deepdream"):
+            check_weights(self, kind)
+        if not (self.content_layers or self.style_layers or self.deepdream_layers):
+            raise SettingsError(
+                "-content_layers, -style_layers and -deepdream_layers are all empty: "
+                "there is nothing to optimise"
+            )
+        if self.gpu >= 0 and self.backend == "opencl":
+            raise SettingsError("-backend opencl: PyTorch runs no OpenCL; use -backend cuda, or -gpu -1")
+
+    def notices(self) -> list[str]:
+        """Sentences about flags that do not do what one would expect."""
+        if self.tv_strength < 0:
+            return [
+                f"-tv_strength {format_number(self.tv_strength)}: negative, so it is off, as in the original"
+            ]
+        return []
