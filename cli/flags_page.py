@@ -70,8 +70,9 @@ SLOW_REMARKS = """
   step is zero, and says so.
 - `-loss_network` may be a caffemodel; layers are numbers, as in the original, or names such as `relu4_2`. The
   network is not printed. A missing file is an error with exit status 1; the original exits with 0.
-- A layer that the loss network does not have, or that is named twice, is an error. A loss on a convolution
-  gets its true gradient; in the original the ReLU behind it has overwritten the activations by then.
+- A layer that the loss network does not have, or that is named twice (also as `9` and `relu2_2`), is an
+  error. A loss on a convolution gets its true gradient; in the original the ReLU behind it has overwritten
+  the activations by then.
 - `-content_layers`, `-style_layers` and `-deepdream_layers` may each be empty, not all of them at once.
 - `-gpu 0` on a machine without a GPU prints a notice and runs on the CPU. `-backend opencl` with a GPU is
   refused.
@@ -81,12 +82,14 @@ TRAIN_REMARKS = """
 
 - `-pixel_loss_type` other than `L2`, `L1` and `SmoothL1` is refused; the original trains without a pixel
   loss.
-- A layer that the loss network does not have, or that is named twice, is an error; the original takes its
-  loss as 0. Layers are numbers, as in the original, or names such as `relu2_2`; `-loss_network` may be a
-  caffemodel. A loss on a convolution gets its true gradient, not what the ReLU behind it has overwritten.
+- A layer that the loss network does not have, or that is named twice (also as `9` and `relu2_2`), is an
+  error; the original takes its loss as 0. Layers are numbers, as in the original, or names such as `relu2_2`;
+  `-loss_network` may be a caffemodel. A loss on a convolution gets its true gradient, not what the ReLU
+  behind it has overwritten.
 - `-weight_decay` acts, as Torch's own option of ADAM would: the gradient becomes gradient + decay x weight.
 - `-resume_from_checkpoint` takes .t7 and .safetensors. `-arch`, `-padding_type` and `-tanh_constant` come
-  from the checkpoint; so does `-tv_strength` unless it is given, on the command line or in the config.
+  from the checkpoint; so does `-tv_strength` unless it is given, on the command line or in the config,
+  be it as its default. `-save_config` writes what is taken.
   Networks whose instance normalisation was inert in training are refused.
 - `-task upsample`: the default style layers are turned off unless they are given, and then refused, since
   there is no style image; the high-resolution pictures are divided by 255, as the inputs are (the original
@@ -102,15 +105,20 @@ TRAIN_REMARKS = """
   less), every `-checkpoint_every` and after the last iteration; the original writes nothing at the end.
   Validation is at every `-checkpoint_every`, as in the original; `-num_val_batches 0` does without.
 - `-resume` goes on with the same bits, on the CPU with one thread. Other flags than those about log, files
-  and length must be those of then. Ctrl-C and SIGTERM end the training after its iteration, with all files
+  and length must be those of then, and the same pictures: by names and sizes in `-train_dir`, by size and 256
+  pieces of 64 KiB spread over `-h5_file`, which may be too large to be read for that. `nstyle run` looks at
+  the same to know whether a training is up to date. Validation pictures change no weights and are not
+  compared. Ctrl-C and SIGTERM end the training after its iteration, with all files
   written, and exit with 130 and 143; a second one ends it at once.
-- A loss that is no longer finite stops the training; the last checkpoint stays as it was.
+- A loss that is no longer finite stops the training, and so do gradients whose squares are not (weights
+  then no longer move, which the original takes for success); the last checkpoint stays as it was.
 - The first weights are those that Torch7 would draw after `torch.manualSeed` with `-seed`.
 - `-precision mixed`: convolutions in bfloat16 (float16 with scaled gradients on GPUs without it), losses,
   Gram matrices, total variation and weights in float32. `full` turns TF32 off.
 - `-accumulate N` averages the gradients of N batches; batch normalisation sees each of them alone. An epoch
   is then N times as many pictures per iteration.
-- `-sample_image` is stylised at most 512 pixels wide or high, to `CHECKPOINT_NAME_sample_N.png`.
+- `-sample_image` is stylised at most 512 pixels wide or high, to `CHECKPOINT_NAME_sample_N.png`. It is
+  tried before the first iteration; one that cannot be written later on is a notice.
 - `torchrun --nproc_per_node N -m cli.train_fast_neural_style ...` trains in N processes, each with its part
   of every batch, so `-batch_size` is that of all of them together; the first one logs and writes. Batch
   normalisation then needs GPUs.
