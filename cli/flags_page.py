@@ -56,6 +56,8 @@ FAST_NEURAL_STYLE_REMARKS = """
   `-runtime torch` only; the CUDA provider of ONNX Runtime is made of cuDNN.
 - `-cudnn_benchmark 1` makes ONNX Runtime try every convolution algorithm for every new size, PyTorch
   likewise.
+- A network of super-resolution enlarges by itself: give `-image_size 0 -median_filter 0`, and
+  `-match_histogram 1` for the histogram matching that the paper has behind it (and `nstyle evaluate-sr`).
 """
 SLOW_REMARKS = """
 ### What differs from the original

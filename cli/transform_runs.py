@@ -26,7 +26,7 @@ PROGRAM = "fast_neural_style"
 _notice = partial(notice_above_bar, program=PROGRAM)
 SHAPING = (  # the flags that change a film's pictures
     *("image_size", "median_filter", "runtime", "instance_norm", "value_range", "output_value_range"),
-    *("channel_order", "layout", "model_size", "gpu", "tf32", "fps"),
+    *("channel_order", "layout", "model_size", "gpu", "tf32", "fps", "match_histogram"),
 )
 
 
@@ -108,7 +108,9 @@ def _stylize_all(settings: TransformSettings, opened: OpenedModel, names: list[P
 
 def _work(settings: TransformSettings, opened: OpenedModel) -> Callable[[Path, Path], None]:
     """From one file to another, with the lines of the original's log."""
-    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    stylizer = Stylizer(
+        opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1
+    )
     recorder = Recorder(settings, opened.runner)
 
     def work(source: Path, target: Path) -> None:
@@ -130,7 +132,9 @@ def stylize_film(settings: TransformSettings, opened: OpenedModel) -> int:
     """-input_video to -output_video; returns the exit status."""
     from core.transform.video import stylize_video
 
-    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    stylizer = Stylizer(
+        opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1
+    )
     with (
         tqdm(unit="frame", disable=not shows_progress(), file=sys.stderr) as bar,
         warnings_as_notices(_notice),

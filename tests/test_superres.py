@@ -14,13 +14,17 @@ from skimage.exposure import match_histograms as reference_histograms
 from skimage.metrics import structural_similarity
 
 from cli.__main__ import main
+from cli.fast_neural_style import main as fast_neural_style
 from core.errors import TransformError
 from core.stages.config import read_config
 from core.training.pieces import low_resolution
-from core.training.superres import Evaluation, luma, match_histograms
+from core.training.superres import Evaluation, luma
 from core.transform.architecture import Architecture, build
 from core.transform.geometry import output_side
+from core.transform.histogram import match_histograms
+from core.transform.open_model import open_model
 from core.transform.pixels import FORMATS, NetworkFormat
+from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 from tests.picture_folders import pixels, write_pictures
 from tests.transform_models import SMALL, write_network
@@ -70,6 +74,27 @@ class Enlarger:
 
     def run(self, batch):
         return np.repeat(np.repeat(batch, self.factor, 2), self.factor, 3) * np.float32(self.contrast)
+
+
+def test_fast_neural_style_matches_as_the_evaluation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_network("sr.safetensors", ENLARGING)
+    low = pixels(3, 20, 24)
+    Image.fromarray(low).save("low.png")
+    files = ["-model", "sr.safetensors", "-input_image", "low.png"]
+    words = [*files, "-image_size", "0", "-median_filter", "0", "-output_image"]
+    assert fast_neural_style([*words, "plain.png"]) == 0
+    assert fast_neural_style([*words, "matched.png", "-match_histogram", "1"]) == 0
+    runner = open_model(TransformSettings(model="sr.safetensors")).runner
+    expected = Evaluation(runner, 4, 0).enlarged(low.transpose(2, 0, 1)).astype(int)
+    matched, plain = (
+        np.asarray(Image.open(f"{name}.png")).transpose(2, 0, 1) for name in ("matched", "plain")
+    )
+    assert set(np.unique(expected - matched)) <= {0, 1}  # the program truncates, the evaluation rounds
+    np.testing.assert_allclose(matched.mean((1, 2)), low.mean((0, 1)), atol=2)
+    assert np.abs(plain.mean((1, 2)) - low.mean((0, 1))).max() > 10
+    shown = CliRunner().invoke(main, ["reproduce", "matched.png"])
+    assert shown.output == "identical: every pixel\n"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Super-resolution after the network, and its measures: histogram matching, PSNR and SSIM of the luma.
+"""How well a network enlarges: PSNR and SSIM of the luma, against the bicubic filter.
 
 As in the paper: the original is cropped to a multiple of the factor, blurred and shrunk, enlarged by the
 network, matched with its small input, and compared with the original on the Y channel alone.
@@ -16,31 +16,14 @@ from numpy.typing import NDArray
 
 from core.compare import INSTALL, psnr
 from core.errors import ImageError, TransformError
-from core.images import Image
 from core.training.picture_files import Pixels, load_rgb, to_planes
 from core.training.pieces import bicubic, low_resolution
+from core.transform.histogram import match_histograms
 from core.transform.runners import Runner
 from core.transform.stylize import encoded
 
 LUMA = np.array([65.481, 128.553, 24.966]).reshape(3, 1, 1)  # of R,G,B in 0..1: ITU-R BT.601, 16..235
 WINDOW = 11  # pixels, of SSIM's Gaussian
-
-
-def match_histograms(picture: Image, reference: Image) -> Image:
-    """``picture`` (3, H, W) with the distribution of values that each channel of ``reference`` (3, h, w) has.
-
-    The sizes may differ. Of each value the share of the channel up to it is looked up in the reference,
-    between whose values is interpolated: skimage.exposure.match_histograms.
-    """
-    return np.stack([_matched(*planes) for planes in zip(picture, reference, strict=True)])
-
-
-def _matched(plane: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, places, counts = np.unique(plane, return_inverse=True, return_counts=True)
-    values, reference_counts = np.unique(reference, return_counts=True)
-    shares = np.cumsum(counts) / plane.size
-    reference_shares = np.cumsum(reference_counts) / reference.size
-    return np.interp(shares, reference_shares, values)[places].reshape(plane.shape)
 
 
 def luma(pixels: Pixels) -> NDArray[np.float64]:

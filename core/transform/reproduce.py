@@ -11,5 +11,7 @@ from core.transform.stylize import Stylizer
 
 def is_reproduced(settings: TransformSettings, opened: OpenedModel, record: Record) -> bool:
     """Whether every pixel is the recorded one. Raises: ImageError, TransformError."""
-    stylizer = Stylizer(opened.runner, settings.image_size, settings.median_filter)
+    stylizer = Stylizer(
+        opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1
+    )
     return pixels_digest(to_bytes(stylizer(load_image(settings.input_image)))) == str(record["pixels_sha256"])

@@ -51,6 +51,9 @@ class TransformSettings:
     )
     image_size: float = flag(768.0, "Longer side of the content image; 0 keeps its size")
     median_filter: float = flag(3.0, "Side of the median filter's window; 0 turns it off")
+    match_histogram: float = flag(
+        0.0, "1 gives the result the content's distribution of colours, for super-resolution", ours=True
+    )
     timing: float = flag(0.0, "1 prints the seconds of the forward pass, after one to warm up")
     input_image: str = flag("images/content/chicago.jpg", "Content image", path=True, fixed=True)
     output_image: str = flag("out.png", "The result; .png, .jpg or .ppm", path=True)

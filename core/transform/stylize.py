@@ -26,6 +26,7 @@ import numpy as np
 from core.errors import TransformError
 from core.images import Image, check_writable, create_folder, load_image, save_image
 from core.resize import scale, scale_to
+from core.transform.histogram import match_histograms
 from core.transform.median import median_filter
 from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch, Runner
@@ -39,12 +40,13 @@ class Stylizer:
     """A network with the flags that shape its pictures.
 
     image_size: longer side of the scaled content in pixels, 0 or less to keep it.  median_size: side of the
-    median filter's window.
+    median filter's window.  matches_histogram: the result takes the scaled content's distribution of values.
     """
 
     runner: Runner
     image_size: float = 768.0
     median_size: float = 3.0
+    matches_histogram: bool = False
 
     def __call__(self, content: Image) -> Image:
         """float64 (3, H, W), R,G,B, 0..1 to the stylised float64 (3, h'', w''), not clamped.
@@ -64,7 +66,8 @@ class Stylizer:
         picture = how.output.decode(result[0])
         if how.size is not None:
             picture = scale_to(picture.astype(np.float64), *scaled.shape[1:]).astype(np.float32)
-        return median_filter(picture, self.median_size).astype(np.float64)
+        filtered = median_filter(picture, self.median_size).astype(np.float64)
+        return match_histograms(filtered, scaled) if self.matches_histogram else filtered
 
 
 def encoded(scaled: Image, how: NetworkFormat) -> Batch:
