@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,25 @@ def path_when_complete(target: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(target: Path) -> None:
+    """What processes left that were killed while they wrote ``target``. Raises: OSError."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """A folder beside ``target``, gone behind the block, for a library with temporary files of its own.
+
+    Raises: OSError.
+    """
+    with tempfile.TemporaryDirectory(".part", f".{target.name}.", target.parent) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ depends on, as JSON in its metadata.
 
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.atomic import path_when_complete
+from core.atomic import folder_beside, path_when_complete, remove_unfinished
 from core.errors import CheckpointError
 from core.events import CheckpointDue
 from core.identity import differences
@@ -69,10 +68,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "random_start": [due.random_start.position, due.random_start.cached],
     }
     try:
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):  # by a run killed while writing
-            left.unlink()
-        with path_when_complete(path) as unfinished:
-            save_file(arrays, unfinished, metadata={KEY: json.dumps(described)})
+        remove_unfinished(path)
+        with path_when_complete(path) as unfinished, folder_beside(path) as folder:
+            save_file(arrays, folder / path.name, metadata={KEY: json.dumps(described)})
+            (folder / path.name).replace(unfinished)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be written: {error}") from None
 

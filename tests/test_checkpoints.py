@@ -217,3 +217,23 @@ def test_a_full_disk_does_not_end_the_run(tmp_path, monkeypatch, capsys):
     assert main(command("out.png", "-checkpoint_iter", "2")) == 0
     assert "no checkpoint of evaluation 2: out.png.checkpoint: cannot be written" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "out.png.json"]
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path, monkeypatch):
+    """safetensors writes to a temporary file of its own, beside the one that it is told."""
+    monkeypatch.chdir(tmp_path)
+    left = tmp_path / ".out.png.checkpoint.abc.part"
+    left.mkdir()
+    (left / ".tmpXYZ").write_bytes(b"half")
+    Path(".out.png.checkpoint.def.part").write_bytes(b"")
+    folders = []
+
+    def save(arrays, path, metadata):
+        folders.append(path.parent)
+        save_file(arrays, path, metadata)
+
+    monkeypatch.setattr("safetensors.numpy.save_file", save)
+    assert main(command("out.png", "-checkpoint_iter", "2")) == 0
+    assert all(folder.absolute().parent == tmp_path and folder.suffix == ".part" for folder in folders)
+    assert folders
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.png", "out.png.json"]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.atomic import replaced_when_complete
+from core.atomic import remove_unfinished, replaced_when_complete
 from core.errors import CheckpointError, NeuralStyleError
 from core.identity import NUMERIC_VERSION, differences
 from core.records import Record, hashed_file, without_folders
@@ -105,6 +105,7 @@ def save_state(path: Path, identity: Record, state: TrainingState) -> None:
         "scaler": state.scaler,
     }
     try:
+        remove_unfinished(path)
         with replaced_when_complete(path) as file:
             file.write(save(dict(_tensors(state)), metadata={KEY: json.dumps(described)}))
     except OSError as error:
