@@ -299,6 +299,7 @@ def test_config_and_flags_given(here, capsys):
         ({"log_file": "."}, "-log_file .: is a folder; name a file"),
         ({"tensorboard": "a.png"}, "-tensorboard a.png: is a file; name a folder"),
         ({"arch": ""}, "-arch: names no layers"),
+        ({"arch": "U2"}, "-arch U2: has no layer with weights; there is nothing to learn"),
         ({"workers": "1e9"}, "-workers 1000000000: must be at most 256"),
         ({"content_layers": "4,relu1_2"}, "'4' and 'relu1_2' are the same layer; leave one out"),
         ({"sample_image": "cut.jpg"}, "cut.jpg: damaged or incomplete JPEG"),

@@ -53,6 +53,8 @@ def starting_network(settings: TrainSettings, batch: Batch) -> Start:
     Raises: T7Error, TransformError.
     """
     start = _of_checkpoint(settings) if settings.resume_from_checkpoint else _new(settings)
+    if not list(start.network.parameters()):
+        raise TransformError(f"-arch {settings.arch}: has no layer with weights; there is nothing to learn")
     return _fitted(start, settings.padding_type, batch)
 
 
