@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 FORMAT = 1
+KINDS = {"program": str, "version": str, "settings": dict, "inputs": dict, "environment": dict}
 KEYWORD = "neural_style"  # of the text in a PNG
 LARGEST = 16 << 20
 Record = dict[str, Any]
@@ -149,6 +150,9 @@ def read_record(picture: Path) -> Record:
         raise ImageError(f"{source}: damaged record; it should be JSON") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ImageError(f"{picture}: its record is damaged, or of a newer version of this program")
+    for name, kind in KINDS.items():
+        if not isinstance(record.get(name), kind):
+            raise ImageError(f"{picture}: its record is damaged: '{name}' is missing, or no {kind.__name__}")
     return record
 
 

@@ -102,10 +102,23 @@ def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:
         raise SettingsError(f"the record has a flag -{name} that this version does not know")
     default = known[name].default
     if is_list(known[name]):
-        return tuple(value) if isinstance(value, list) else None
-    if not isinstance(value, int | float if isinstance(default, float) else type(default)):
+        if value is None and default is None:
+            return None
+        kind = float if known[name].metadata["numbers"] else str
+        return tuple(_of_kind(kind, name, part) for part in _of_kind(list, name, value))
+    return _of_kind(type(default), name, value)
+
+
+def _of_kind(kind: type, name: str, value: Any) -> Any:
+    """JSON does not tell whole numbers from others."""
+    try:
+        if kind is float and isinstance(value, int):
+            value = float(value)
+    except OverflowError:
+        value = None
+    if not isinstance(value, kind):
         raise SettingsError(f"the record is damaged: -{name} is {value!r:.40}")
-    return float(value) if isinstance(value, int) and isinstance(default, float) else value
+    return value
 
 
 def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:

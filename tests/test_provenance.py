@@ -240,3 +240,24 @@ def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
     Path("new.jpg").write_bytes(b"never read before")
     assert records.digest("new.jpg") == "unknown"
     assert records.digest("not there.jpg") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (["environment"], [[1]], "out.png: its record is damaged: 'environment' is missing, or no dict"),
+        (["settings", "style_image"], [None], "the record is damaged: -style_image is None"),
+        (["settings", "style_layers"], "relu1_1", "the record is damaged: -style_layers is 'relu1_1'"),
+        (["settings", "threads"], 10**400, "the record is damaged: -threads is None"),
+        (["settings", "seed"], [], "the record is damaged: -seed is []"),
+    ],
+)
+def test_a_record_of_another_shape_is_one_line(here, place, value, message):
+    record = json.loads((here / "out.png.json").read_text())
+    inner = record if len(place) == 1 else record[place[0]]
+    inner[place[-1]] = value
+    (here / "out.png.json").write_text(json.dumps(record))
+    shown = nstyle("reproduce", "out.png", "--inputs", MODELS)
+    assert shown.exit_code == 1
+    assert message in shown.output
+    assert shown.output.count("\n") == 1

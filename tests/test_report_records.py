@@ -100,17 +100,24 @@ def test_bytes_in_a_name_that_are_no_text(here):
     ("content", "message"),
     [
         ("{", "results/out.png.json: damaged record; it should be JSON; skipped"),
-        ('{"format": 1}', "results/out.png: its record is damaged: it names no program of ours; skipped"),
+        ('{"format": 1}', "results/out.png: its record is damaged: 'program' is missing, or no str; skipped"),
         ('{"settings": {"sed": 1}}', "results/out.png: the record has a flag -sed that this version"),
-        ('{"settings": {"style_image": [3]}}', "results/out.png: its record is damaged; skipped"),
-        ('{"inputs": []}', "results/out.png: the record is damaged: it holds no flags or no inputs; skipped"),
+        (
+            '{"settings": {"style_image": [3]}}',
+            "results/out.png: the record is damaged: -style_image is 3; skipped",
+        ),
+        ('{"program": "th"}', "results/out.png: its record is damaged: it names no program of ours; skipped"),
+        (
+            '{"inputs": []}',
+            "results/out.png: its record is damaged: 'inputs' is missing, or no dict; skipped",
+        ),
         ('{"inputs": {"content_image": 3}}', "results/out.png: its record is damaged; skipped"),
         ('{"trace": 3}', "its record is damaged: evaluation or trace is not readable; skipped"),
         ('{"trace": ["x"]}', "results/out.png: its record is damaged; skipped"),
         ('{"layer_losses": [["x"]]}', None),  # other than the trace: the total is plotted
         ('{"evaluation": "3"}', "its record is damaged: evaluation or trace is not readable; skipped"),
         ('{"losses": 3}', "results/out.png: its record is damaged; skipped"),
-        ('{"environment": 3}', "results/out.png: its record is damaged; skipped"),
+        ('{"environment": 3}', "its record is damaged: 'environment' is missing, or no dict; skipped"),
         ('{"seconds": "x"}', "results/out.png: its record is damaged; skipped"),
     ],
 )

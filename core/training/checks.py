@@ -55,6 +55,14 @@ def check_whole(settings: object, *names: str) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be a whole number, not negative")
 
 
+def check_at_most(settings: object, limits: Mapping[str, int]) -> None:
+    """Not beyond what any machine has. Raises: SettingsError."""
+    for name, limit in limits.items():
+        value = getattr(settings, name)
+        if value > limit:
+            raise SettingsError(f"-{name} {format_number(value)}: must be at most {limit}")
+
+
 def check_files(settings: object, *names: str) -> None:
     """A file is named. Raises: SettingsError."""
     for name in names:

@@ -13,6 +13,7 @@ from core.errors import SettingsError
 from core.flags import flag
 from core.settings import Numbers, Strings, format_number
 from core.training.checks import (
+    check_at_most,
     check_choices,
     check_files,
     check_finite,
@@ -39,7 +40,7 @@ TRAIN_WHOLE = (
     *("num_iterations", "max_train", "batch_size", "checkpoint_every", "num_val_batches", "lr_decay_every"),
     *("gpu", "seed", "accumulate", "sample_every", "train_size", "workers", "threads", "upsample_factor"),
 )
-MOST_WORKERS = 256
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,7 @@ class TrainSettings:
             *("accumulate", "sample_every", "train_size"),
         )
         check_whole(self, "num_val_batches", "workers", "threads")
-        if self.workers > MOST_WORKERS:
-            raise SettingsError(f"-workers {format_number(self.workers)}: must be at most {MOST_WORKERS}")
+        check_at_most(self, {"workers": 256, "threads": MOST_THREADS})
         check_files(self, "loss_network", "style_image", "checkpoint_name")
         for kind in ("content", "style"):
             check_weights(self, kind)

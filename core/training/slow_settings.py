@@ -12,6 +12,7 @@ from core.errors import SettingsError
 from core.flags import flag
 from core.settings import Numbers, Strings, format_number
 from core.training.checks import (
+    check_at_most,
     check_choices,
     check_files,
     check_finite,
@@ -20,7 +21,7 @@ from core.training.checks import (
     check_weights,
     check_whole,
 )
-from core.training.settings import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
+from core.training.settings import BACKENDS, MOST_THREADS, PREPROCESSINGS, STYLE_TARGET_TYPES
 
 SLOW_CHOICES = {
     "loss_type": ("L2", "SmoothL1"),
@@ -73,6 +74,7 @@ class SlowSettings:
         check_integers(self, "gpu", "seed", "print_every", "save_every")
         check_positive(self, "image_size", "style_image_size", "num_iterations")
         check_whole(self, "num_iterations", "threads")
+        check_at_most(self, {"threads": MOST_THREADS})
         check_files(self, "content_image", "style_image", "loss_network", "output_image")
         for kind in ("content", "style", "deepdream"):
             check_weights(self, kind)
