@@ -68,6 +68,8 @@ models: setup ## fetch and verify the original VGG-19 (548 MiB)
 
 # What each picture of the gallery depends on, read from its config.
 ifneq (,$(filter gallery% results/%,$(MAKECMDGOALS)))
+# A file that is new where INPUTS is another folder than last time: dates cannot tell one folder from another.
+$(shell mkdir -p build; echo '$(INPUTS)' | cmp -s - build/INPUTS || echo '$(INPUTS)' > build/INPUTS)
 -include build/gallery.mk
 endif
 
@@ -81,7 +83,7 @@ inputs: setup ## fetch the pictures that the gallery starts from
 gallery: $(GALLERY:%=results/%.png) ## make all 36 pictures of the original's README; hours (make results/NAME.png for one)
 
 # The run is skipped where only the config's date is new, hence the touch.
-results/%.png: configs/gallery/%.yml | .venv/ready
+results/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --why --inputs $(INPUTS) --results results
 	@touch $@
 
@@ -95,7 +97,7 @@ gallery-quick: $(QUICK:%=results/quick/%.png) ## a small version of the gallery,
 	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_OR_SMALL)'
 	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out for want of pictures in $(INPUTS)/ (make inputs) or of another network: $(filter-out $(QUICK),$(GALLERY))')
 
-results/quick/%.png: configs/gallery/%.yml | .venv/ready
+results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --inputs $(INPUTS) --results results/quick \
 	  $(QUICK_LIMITS:%=--at-most %) --set init=image --set model_file=$(VGG_OR_SMALL)
 	@touch $@
@@ -110,7 +112,7 @@ report: report/index.html ## a page about all results: report/index.html
 
 report/index.html: $(shell find results -name '*.json' 2>/dev/null) | .venv/ready
 	@mkdir -p results
-	$(BIN)/nstyle report results --output report --inputs $(INPUTS) $(if $(REFERENCE),--reference $(REFERENCE))
+	$(BIN)/nstyle report results --output report $(if $(wildcard $(INPUTS)),--inputs $(INPUTS)) $(if $(REFERENCE),--reference $(REFERENCE))
 
 docs: setup ## regenerate docs/flags.md and docs/config.schema.json
 	$(RUN) cli.flags_page

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.program import os_error_text
+from cli.program import memory_error_text, os_error_text
 
 COMMANDS = {
     "compare": ("cli.compare:compare_command", "Say how far two pictures are from one another."),
@@ -46,9 +46,14 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """A file that is gone or closed to us ends any command in one line. Raises: click.ClickException."""
+        """What the machine lacks, a file or memory, ends any command in one line.
+
+        Raises: click.ClickException.
+        """
         try:
             return super().invoke(ctx)
+        except MemoryError as error:
+            raise click.ClickException(memory_error_text(error)) from None
         except OSError as error:
             if error.filename is None:
                 raise

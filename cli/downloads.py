@@ -11,6 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import click
 from tqdm import tqdm
 
+from cli.terminal import discard_log
 from core.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
 from core.errors import NeuralStyleError, RegistryError
 from core.file_entries import FileEntry
@@ -29,6 +30,9 @@ def ends_in_one_line(program: str) -> Callable[[Callable[Parameters, None]], Cal
                 command(*arguments, **options)
             except NeuralStyleError as error:
                 _fail(program, str(error), 1)
+            except BrokenPipeError:  # such as | head
+                discard_log()
+                sys.exit(1)
             except OSError as error:
                 _fail(program, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
             except KeyboardInterrupt:

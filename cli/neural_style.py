@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cli.lua_flags import CommandLine, Grammar
 from cli.program import run_program
 from cli.terminal import notice, print_log
-from core.settings import Settings
+from core.settings import Settings, format_number
 from core.settings_yaml import read_yaml
 
 if TYPE_CHECKING:
@@ -120,6 +120,11 @@ def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Check
         return None
     try:
         checkpoint = load_checkpoint(path, run_identity(settings, placement))
+        if checkpoint.due.number >= settings.num_iterations:
+            raise CheckpointError(
+                f"{path}: stands behind evaluation {checkpoint.due.number}, and -num_iterations asks for "
+                f"{format_number(settings.num_iterations)}; ask for more, or start without -resume"
+            )
     except CheckpointError as error:
         if strict:
             raise

@@ -42,13 +42,18 @@ def ending(program: str, act: Callable[[], int]) -> int:
         notice(os_error_text(error), program)
         return 1
     except MemoryError as error:
-        notice(f"not enough memory; choose smaller sizes or batches: {error}".removesuffix(": "), program)
+        notice(memory_error_text(error), program)
         return 1
     except Exception as error:
         if not _is_for_the_user(error):
             raise
         notice(str(error), program)
         return 1
+
+
+def memory_error_text(error: MemoryError) -> str:
+    """What to do about it, and NumPy's word for how much was wanted."""
+    return f"not enough memory; choose smaller sizes or batches: {error}".removesuffix(": ")
 
 
 def os_error_text(error: OSError) -> str:

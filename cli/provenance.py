@@ -39,7 +39,7 @@ def show_command(picture: Path) -> None:
         click.echo("\n".join(map(printable, _lines(picture, record))))
     except NeuralStyleError as error:
         _fail("show", str(error))
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
         _fail("show", f"{picture}: its record is damaged")
 
 
@@ -119,7 +119,7 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
         repeat = REPEATERS[record["program"]]
         lines, identical = repeat(record, (*inputs, Path(), picture.parent))
     except NeuralStyleError as error:
-        _fail("reproduce", f"{picture}: {error}")
+        _fail("reproduce", f"{picture}: {str(error).removeprefix(f'{picture}: ')}")
     except (KeyError, TypeError):
         _fail("reproduce", f"{picture}: its record is damaged")
     click.echo("\n".join(lines))

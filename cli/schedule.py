@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -28,11 +29,12 @@ class Schedule:
     def __init__(self, stages: Sequence[Stage], needed: Dependencies, tell: Tell) -> None:
         self._stages, self._needed, self._tell = stages, needed, tell
         self._statuses: dict[str, int] = {}
+        self._stopped = 0
 
     @property
     def status(self) -> int:
-        """The first exit status that is not 0."""
-        return next(filter(None, self._statuses.values()), 0)
+        """That of the signal that ended the whole, or the first exit status that is not 0."""
+        return self._stopped or next(filter(None, self._statuses.values()), 0)
 
     def run_in_turn(self, execute: Execute) -> int:
         """One stage after the other; returns the exit status."""
@@ -50,8 +52,15 @@ class Schedule:
         """
         waiting = list(self._stages)
         running: dict[Future[int], Stage] = {}
-        with ThreadPoolExecutor(jobs) as pool, _signals_go_to(stop):
+
+        def stop_all(number: int) -> None:
+            self._stopped = 128 + number
+            stop(number)
+
+        with ThreadPoolExecutor(jobs) as pool, _signals_go_to(stop_all):
             while waiting or running:
+                if self.status in STOPPED:
+                    waiting.clear()
                 for stage in [stage for stage in waiting if self._is_ready(stage)]:
                     if len(running) == jobs:
                         break
@@ -60,8 +69,6 @@ class Schedule:
                         running[pool.submit(execute, stage)] = stage
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     self._finish(running.pop(future), future.result())
-                if self.status in STOPPED:
-                    waiting.clear()
         return self.status
 
     def _is_ready(self, stage: Stage) -> bool:
@@ -99,10 +106,10 @@ def planned(stages: Sequence[Stage], needed: Dependencies) -> Iterator[tuple[Sta
 
 
 def stop_children(number: int) -> None:
-    """Ctrl-C reaches all processes of the terminal by itself, a request to terminate only this one."""
-    if number == signal.SIGTERM:
-        for child in multiprocessing.active_children():
-            child.terminate()
+    """Hand a signal on to all running stages, which are in process groups of their own."""
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            os.kill(child.pid, number)
 
 
 @contextmanager

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,13 +94,32 @@ def run_in_process(stage: Stage, threads: int) -> int:
         stage = stage.replace(threads=float(threads))
     create_folder(log_file(stage).parent)
     process = multiprocessing.get_context("spawn").Process(target=_logged, args=(stage,))
+    resource_tracker.ensure_running()  # which would change the mask below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child's too, while it begins
     process.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     process.join()
     status = process.exitcode or 0  # minus the signal's number, where one ended it
     return status if status >= 0 else 128 - status
 
 
 def _logged(stage: Stage) -> None:
+    os.setpgrp()  # Ctrl-C comes from the parent, and so once
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with log_file(stage).open("w") as log, redirect_stdout(log), redirect_stderr(log):
-        status = run_stage(stage)
+        status = ending(stage.program, lambda: _interruptible(stage))
     sys.exit(status)
+
+
+def _interruptible(stage: Stage) -> int:
+    """Ctrl-C of before is heard here, at the earliest."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    return run_stage(stage)
+
+
+def _end_with_parent() -> None:
+    """Where the parent is killed outright, its stages end as if asked to, so that none works on unseen."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -13,6 +13,7 @@ from core.flags import flags_of
 from core.images import load_image
 from core.settings_text import format_value
 from core.stages.config import Config, Stage
+from core.stages.files import makes_many_files
 
 INCHES, GAP, DOTS = 2.4, 0.06, 160  # width of a picture, space between as a share of it, dots per inch
 
@@ -32,6 +33,10 @@ def figure_of(config: Config, stages: Sequence[Stage]) -> Figure:
     Without ``vary:`` the stages stand in a row under their names. Raises: SettingsError: more than two flags.
     """
     kind = type(stages[0].settings)
+    if any(
+        makes_many_files(stage.settings) or not hasattr(stage.settings, "output_image") for stage in stages
+    ):
+        raise SettingsError(f"{config.path}: a figure is of runs that make one picture each")
     labels = [
         tuple(_label(kind, flag, value, flag_too=number == 0) for number, value in enumerate(values))
         for flag, values in config.grid.items()

@@ -140,14 +140,17 @@ def _write_beside(picture: Path, record: Record) -> None:
 
 def read_record(picture: Path) -> Record:
     """The record of a picture: of the file beside it, or of its own text. Raises: ImageError."""
+    if not picture.name:
+        raise ImageError(f"{picture}: is a folder; name a picture")
     source = beside(picture)
     try:
         text = source.read_text() if source.exists() else _text_of(picture)
         record = json.loads(text) if len(text) <= LARGEST else None
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"{picture}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except (json.JSONDecodeError, RecursionError):
-        raise ImageError(f"{source}: damaged record; it should be JSON") from None
+    except (ValueError, RecursionError):  # also a number of thousands of digits
+        damaged = source if source.exists() else picture
+        raise ImageError(f"{damaged}: damaged record; it should be JSON") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ImageError(f"{picture}: its record is damaged, or of a newer version of this program")
     for name, kind in KINDS.items():

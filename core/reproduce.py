@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,9 +117,17 @@ def _of_kind(kind: type, name: str, value: Any) -> Any:
             value = float(value)
     except OverflowError:
         value = None
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (isinstance(value, str) and not _is_name(value)):
         raise SettingsError(f"the record is damaged: -{name} is {value!r:.40}")
     return value
+
+
+def _is_name(text: str) -> bool:
+    """Whether the system takes it as the name of a file: no NUL, no half characters."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:

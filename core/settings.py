@@ -25,11 +25,15 @@ CHOICES = {
     "backend": ("nn", "cudnn", "clnn"),
     "arithmetic": ARITHMETICS,
 }
-LARGEST = {  # positions in a picture are float32, exact up to here; the others only keep nonsense out
+SINGLE_PRECISION = 3e38  # what pictures and gradients are multiplied by must fit into it
+LARGEST: dict[
+    str, float
+] = {  # positions in a picture are float32, exact up to here; the others only keep nonsense out
     "image_size": 1 << 24,
     "style_scale": 1 << 24,
     "lbfgs_num_correction": 1 << 24,
     "threads": 1024,
+    **dict.fromkeys(("content_weight", "style_weight", "tv_weight", "learning_rate"), SINGLE_PRECISION),
 }
 FINITE = (
     *LARGEST,
@@ -140,8 +144,10 @@ class Settings:
             value = getattr(self, name)
             if value <= 0 and name in ("image_size", "style_scale"):
                 raise SettingsError(f"-{name} {format_number(value)}: must be greater than 0")
-            if value > largest:
-                raise SettingsError(f"-{name} {format_number(value)}: must be at most {largest}")
+            if abs(value) > largest:
+                raise SettingsError(
+                    f"-{name} {format_number(value)}: must be at most {format_number(largest)}"
+                )
         if self.image_size * self.style_scale > LARGEST["image_size"]:
             raise SettingsError("-style_scale: makes the style image too large; choose a smaller one")
         if self.threads < 0 or self.threads != int(self.threads):

@@ -94,9 +94,15 @@ def _optimization(
     number = done
     for number, (losses, _) in enumerate(solver, done + 1):
         yield events.Evaluation(number, arithmetic.numpy(x), losses.content, losses.style, losses.total)
-        if settings.checkpoint_iter > 0 and number % settings.checkpoint_iter == 0:
+        if _checkpoint_is_due(settings, number):
             yield events.CheckpointDue(number, solver.state(), random_start, random.state())
     yield events.OptimizationFinished(settings.optimizer, number == settings.num_iterations)
+
+
+def _checkpoint_is_due(settings: Settings, number: int) -> bool:
+    """Not behind the last evaluation, from which nothing is left to go on."""
+    every = settings.checkpoint_iter
+    return every > 0 and number % every == 0 and number < settings.num_iterations
 
 
 def load_inputs(settings: Settings) -> Inputs:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from cli.inputs import inputs_group
 from core import gallery_inputs
 from core.errors import RegistryError
 from core.gallery_inputs import load_manifest
+from tests.conftest import ROOT
 from tests.faulty_server import FaultyServer
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 300
@@ -194,3 +198,15 @@ def test_manifest_is_checked(tmp_path: Path, changes: dict[str, Any], message: s
 def test_manifest_without_entries(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="must hold 'inputs:' with one mapping per input"):
         load_manifest(write(tmp_path / "inputs.yaml"))
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reader = "import sys; sys.stdin.readline()"
+    shown = subprocess.run(
+        ["sh", "-c", '"$0" -m cli inputs list | "$0" -c "$1"', sys.executable, reader],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+    )
+    assert (shown.stdout, shown.stderr) == ("", "")

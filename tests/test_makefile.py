@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli.__main__ import main
 from core.figures import figure_of
 from core.stages.config import read_config
 from tests.conftest import GOLDEN, ROOT
@@ -83,6 +85,34 @@ def test_a_picture_is_made_once_and_again_only_for_a_reason(clone):
     Path("inputs/frida_kahlo.jpg").touch()
     assert made(make("gallery-quick")) == ["golden_gate_kahlo"]
     assert Path("results/quick/golden_gate_kahlo.png").read_bytes() != content
+
+
+def test_pictures_of_another_folder_are_other_pictures(clone):
+    make("results/quick/golden_gate_kahlo.png")
+    content = Path("results/quick/golden_gate_kahlo.png").read_bytes()
+    shutil.copytree("inputs", "others", copy_function=shutil.copy2)
+    shutil.copy(GOLDEN / "images" / "painting2.jpg", "others/frida_kahlo.jpg")
+    for path in Path("others").iterdir():
+        os.utime(path, (1e9, 1e9))  # older than the result
+    again = make("results/quick/golden_gate_kahlo.png", "INPUTS=others")
+    assert made(again) == ["golden_gate_kahlo"]
+    assert Path("results/quick/golden_gate_kahlo.png").read_bytes() != content
+    assert made(make("results/quick/golden_gate_kahlo.png", "INPUTS=others")) == []
+
+
+def test_a_report_needs_no_folder_of_inputs(clone):
+    make("results/quick/golden_gate_kahlo.png", "INPUTS=inputs")
+    Path("inputs").rename("away")
+    assert "report/index.html: 1 run" in make("report")
+
+
+def test_a_figure_is_of_pictures(clone):
+    Path("train.yml").write_text("{program: train_fast_neural_style, style_image: a.png}")
+    Path("folder.yml").write_text("{program: fast_neural_style, input_dir: a, output_dir: b}")
+    for name in ("train.yml", "folder.yml"):
+        shown = CliRunner().invoke(main, ["figure", name, "-o", "x.png"])
+        assert shown.exit_code == 1
+        assert shown.output == f"nstyle figure: {name}: a figure is of runs that make one picture each\n"
 
 
 def test_the_whole_gallery_asks_for_weights_and_pictures_first(clone):

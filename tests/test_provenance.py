@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cli.__main__ import main as nstyle_main
 from cli.neural_style import main
@@ -250,6 +251,8 @@ def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
         (["settings", "style_layers"], "relu1_1", "the record is damaged: -style_layers is 'relu1_1'"),
         (["settings", "threads"], 10**400, "the record is damaged: -threads is None"),
         (["settings", "seed"], [], "the record is damaged: -seed is []"),
+        (["settings", "init_image"], "a\0b", "the record is damaged: -init_image is 'a\\x00b'"),
+        (["settings", "init_image"], "\ud800", "the record is damaged: -init_image is '\\ud800'"),
     ],
 )
 def test_a_record_of_another_shape_is_one_line(here, place, value, message):
@@ -261,3 +264,28 @@ def test_a_record_of_another_shape_is_one_line(here, place, value, message):
     assert shown.exit_code == 1
     assert message in shown.output
     assert shown.output.count("\n") == 1
+
+
+def test_records_that_json_does_not_read(here):
+    whole = (here / "out.png.json").read_text()
+    (here / "out.png.json").write_text(whole.replace('"evaluation": 3', f'"evaluation": {"3" * 5000}'))
+    for command in ("show", "reproduce"):
+        shown = nstyle(command, "out.png")
+        assert shown.exit_code == 1
+        assert "out.png.json: damaged record; it should be JSON\n" in shown.output
+    (here / "out.png.json").unlink()
+    text = PngInfo()
+    text.add_text("neural_style", "no JSON")
+    Image.open("out.png").save("out.png", pnginfo=text)
+    assert nstyle("show", "out.png").output == "nstyle show: out.png: damaged record; it should be JSON\n"
+    for folder in (".", ""):
+        shown = nstyle("reproduce", folder)
+        assert shown.output == "nstyle reproduce: .: is a folder; name a picture\n"
+        assert nstyle("show", folder).output == "nstyle show: .: is a folder; name a picture\n"
+
+
+def test_losses_beyond_numbers_are_a_damaged_record(here):
+    record = json.loads((here / "out.png.json").read_text())
+    record["losses"]["content"] = [10**400]
+    (here / "out.png.json").write_text(json.dumps(record))
+    assert nstyle("show", "out.png").output == "nstyle show: out.png: its record is damaged\n"

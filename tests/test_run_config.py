@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -254,7 +255,7 @@ def wait_for(path, process):
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupted_it_goes_on_from_the_checkpoint(here, jobs):
-    edit("num_iterations: 3", "num_iterations: 60")
+    edit("num_iterations: 3", "num_iterations: 400")
     nstyle("chain.yml", "--results", "whole")
     process = start("chain.yml", "--checkpoint-iter", "2", "--jobs", jobs)
     wait_for("out/small.png.checkpoint", process)
@@ -270,9 +271,55 @@ def test_interrupted_it_goes_on_from_the_checkpoint(here, jobs):
         text=True,
         check=True,
     )
-    assert "of 60" in result.stderr
+    assert "of 400" in result.stderr
     assert "going on behind evaluation" in result.stderr
     for name in ("small", "large"):
         with Image.open(f"out/{name}.png") as ours, Image.open(f"whole/{name}.png") as expected:
             assert ours.tobytes() == expected.tobytes()
     assert not list(here.glob("out/*.checkpoint"))
+
+
+def children_of(process):
+    return [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+
+
+def is_at_work(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_ctrl_c_for_the_parent_alone_reaches_the_stages(here):
+    edit("num_iterations: 3", "num_iterations: 600")
+    process = start("chain.yml", "--checkpoint-iter", "2", "--jobs", "2")
+    wait_for("out/small.png.checkpoint", process)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output + Path("out/small.png.log").read_text()
+    assert "interrupted (SIGINT)" in Path("out/small.png.log").read_text()
+    assert Path("out/small.png.checkpoint").exists()
+
+
+def test_ctrl_c_at_the_very_start_is_no_traceback(here):
+    edit("num_iterations: 3", "num_iterations: 600")
+    process = start("chain.yml", "--jobs", "2")
+    while not children_of(process):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+
+
+def test_stages_end_with_a_parent_that_is_killed(here):
+    edit("num_iterations: 3", "num_iterations: 600")
+    process = start("chain.yml", "--checkpoint-iter", "2", "--jobs", "2")
+    wait_for("out/small.png.checkpoint", process)
+    children = children_of(process)
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while any(map(is_at_work, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_at_work, children))
+    assert Path("out/small.png.checkpoint").exists()
+    assert "interrupted (SIGTERM)" in Path("out/small.png.log").read_text()

@@ -112,6 +112,8 @@ def test_blend_weights_are_divided_by_their_sum():
         ({"num_iterations": math.inf}, "-num_iterations inf"),
         ({"image_size": 1e300}, "must be at most 16777216"),
         ({"image_size": 1e6, "style_scale": 1e6}, "-style_scale: makes the style image too large"),
+        ({"content_weight": 1e300}, "-content_weight 1e\\+300: must be at most 3e\\+38"),
+        ({"tv_weight": -1e300}, "-tv_weight -1e\\+300: must be at most 3e\\+38"),
         ({"lbfgs_num_correction": 1e300}, "-lbfgs_num_correction .*: must be at most"),
         ({"multigpu_strategy": (3.0, math.inf)}, "-multigpu_strategy: must be finite numbers"),
         ({"style_weight": math.inf}, "-style_weight inf: must be a finite number"),

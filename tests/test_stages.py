@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
+from cli.run_config import stages_of
 from core.errors import SettingsError
 from core.settings import Settings
 from core.settings_yaml import read_yaml
@@ -173,9 +174,9 @@ def test_what_is_wrong_is_said_with_its_line(config, text, said):
         ("stages: {a: {seed: 1}, b: {seed: 2}}", "'a' and 'b' both write out.png"),
         (
             "stages: {a: {init_image: b.png, output_image: a.png}, b: {output_image: b.png}}",
-            "'a' reads what 'b' writes; put 'b' before it",
+            r"'a' reads what 'b' writes, which must stand before it \(and not read from it\)",
         ),
-        ("content_image: out.png", "'run' reads what 'run' writes"),
+        ("content_image: out.png", "'run' reads what it writes itself; give its result another name"),
     ],
 )
 def test_impossible_orders_are_refused(config, text, said):
@@ -221,3 +222,28 @@ def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse(config):
         read_config(config(text))
     for text in ("sead: 1", "seed: x", "stages: {a: {seed: 1}}\nseed: 2", "vary: {seed: 1}", "init: none"):
         assert not validator.is_valid(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("num_iterations: .nan", "-num_iterations nan: must be a finite number"),
+        ("num_iterations: .inf", "-num_iterations inf: must be a finite number"),
+        ("save_iter: .inf", None),
+        ("num_iterations: 1e+13", "makes more than 100,000 pictures in between; -save_iter 0 asks for none"),
+        ("{program: slow_neural_style, num_iterations: .inf}", "-num_iterations: must be finite"),
+        ("{program: slow_neural_style, save_every: .inf}", "-save_every: must be finite"),
+        ("{program: slow_neural_style, num_iterations: 1e+13}", "in between; -save_every 0 asks for none"),
+        (
+            "vary: {content_image: [a/x.png, b/x.jpg]}",
+            "'vary:' gives two runs the name 'run_content_image-x', so one would overwrite the other",
+        ),
+    ],
+)
+def test_numbers_and_names_with_which_nothing_can_run(config, text, said):
+    if said is None:
+        stages_of(config(text))
+        return
+    with pytest.raises(SettingsError) as raised:
+        stages_of(config(text))
+    assert said in str(raised.value)

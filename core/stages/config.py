@@ -13,7 +13,8 @@ Without ``stages:`` the flags stand at the top.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def read_config(path: str | os.PathLike[str], changes: Mapping[str, Any] | None 
             stages, varied([stage.settings for stage in stages], values), strict=True
         )
     ]
+    _check_names(path, [run.name for run in runs])
     return Config(Path(path), program, tuple(runs), grid)
 
 
@@ -177,6 +179,16 @@ def _grid(path: str | os.PathLike[str], node: yaml.Node | None, kind: type) -> G
         if len(set(grid[name])) < len(grid[name]):
             raise SettingsError(f"{place(path, values)}: {name} has the same value twice")
     return grid
+
+
+def _check_names(path: str | os.PathLike[str], names: Sequence[str]) -> None:
+    """A run is known, and its results are named, by the values of ``vary:``, files by name alone."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise SettingsError(
+            f"{path}: 'vary:' gives two runs the name '{twice}', so one would overwrite the other; files to "
+            "vary over need names that differ in more than folder and extension"
+        )
 
 
 def _check_once(

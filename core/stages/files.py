@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import SettingsError
 from core.flags import flags_of
+from core.settings import format_number
 from core.training.settings import TrainSettings
 from core.training.slow_settings import SlowSettings
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = ("model", "model_file", "proto_file", "loss_network")
 WRITTEN = ("checkpoint_name", "log_file", "tensorboard")
+MOST_NUMBERED = 100_000
 TRAINED = (".safetensors", ".json", ".state.safetensors")  # behind -checkpoint_name
 
 
@@ -47,7 +50,8 @@ def is_written(name: str) -> bool:
 def numbered_outputs(settings: DataclassInstance, until: float = math.inf) -> list[str]:
     """The pictures in between, such as ``out_100.png``, that -save_iter or -save_every asks for.
 
-    until: the last evaluation that was made, where that is less than asked for.
+    until: the last evaluation that was made, where that is less than asked for. Numbers with which no run is
+    possible give none; saying so is for ``validate``. Raises: SettingsError: more than anybody wants.
     """
     target: str = getattr(settings, "output_image", "")
     last: float = getattr(settings, "num_iterations", 0)
@@ -55,9 +59,15 @@ def numbered_outputs(settings: DataclassInstance, until: float = math.inf) -> li
         every, name, left_out = settings.save_every, numbered_at_first_dot, 0.0
     else:
         every, name, left_out = getattr(settings, "save_iter", 0.0), numbered, last
-    if not every >= 1 or every != int(every):
+    last = min(last, until)
+    if not 1 <= every < math.inf or every != int(every) or not math.isfinite(last):
         return []
-    numbers = range(int(every), int(min(last, until)) + 1, int(every))
+    if last / every > MOST_NUMBERED:
+        raise SettingsError(
+            f"-num_iterations {format_number(last)}: makes more than {MOST_NUMBERED:,} pictures in between; "
+            f"{'-save_every' if isinstance(settings, SlowSettings) else '-save_iter'} 0 asks for none"
+        )
+    numbers = range(int(every), int(last) + 1, int(every))
     return [name(target, number) for number in numbers if number != left_out]
 
 

@@ -29,11 +29,15 @@ def dependencies(config: Config) -> Dependencies:
         names = {writers[resolved(path)] for path in inputs(stage.settings) if resolved(path) in writers}
         late = [name for name in names if order[name] >= order[stage.name]]
         if late:
-            raise SettingsError(
-                f"{config.path}: '{stage.name}' reads what '{late[0]}' writes; put '{late[0]}' before it"
-            )
+            raise SettingsError(f"{config.path}: {_out_of_order(stage.name, late[0])}")
         found[stage.name] = tuple(sorted(names, key=order.__getitem__))
     return found
+
+
+def _out_of_order(reader: str, writer: str) -> str:
+    if reader == writer:
+        return f"'{reader}' reads what it writes itself; give its result another name"
+    return f"'{reader}' reads what '{writer}' writes, which must stand before it (and not read from it)"
 
 
 def selected(config: Config, needed: Dependencies, names: Collection[str]) -> tuple[Stage, ...]:

@@ -55,12 +55,12 @@ def check_whole(settings: object, *names: str) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be a whole number, not negative")
 
 
-def check_at_most(settings: object, limits: Mapping[str, int]) -> None:
+def check_at_most(settings: object, limits: Mapping[str, float]) -> None:
     """Not beyond what any machine has. Raises: SettingsError."""
     for name, limit in limits.items():
         value = getattr(settings, name)
-        if value > limit:
-            raise SettingsError(f"-{name} {format_number(value)}: must be at most {limit}")
+        if abs(value) > limit:
+            raise SettingsError(f"-{name} {format_number(value)}: must be at most {format_number(limit)}")
 
 
 def check_files(settings: object, *names: str) -> None:

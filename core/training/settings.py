@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.flags import flag
-from core.settings import Numbers, Strings, format_number
+from core.settings import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
 from core.training.checks import (
     check_at_most,
     check_choices,
@@ -40,7 +40,10 @@ TRAIN_WHOLE = (
     *("num_iterations", "max_train", "batch_size", "checkpoint_every", "num_val_batches", "lr_decay_every"),
     *("gpu", "seed", "accumulate", "sample_every", "train_size", "workers", "threads", "upsample_factor"),
 )
-MOST_THREADS = 1024
+TRAIN_LARGEST = {
+    **{"workers": 256, "threads": LARGEST["threads"], "accumulate": 1 << 24, "train_size": 1 << 24},
+    **{"style_image_size": 1 << 24, "learning_rate": SINGLE_PRECISION, "weight_decay": SINGLE_PRECISION},
+}
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class TrainSettings:
             *("accumulate", "sample_every", "train_size"),
         )
         check_whole(self, "num_val_batches", "workers", "threads")
-        check_at_most(self, {"workers": 256, "threads": MOST_THREADS})
+        check_at_most(self, TRAIN_LARGEST)
         check_files(self, "loss_network", "style_image", "checkpoint_name")
         for kind in ("content", "style"):
             check_weights(self, kind)

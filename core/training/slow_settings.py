@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.flags import flag
-from core.settings import Numbers, Strings, format_number
+from core.settings import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
 from core.training.checks import (
     check_at_most,
     check_choices,
@@ -21,7 +21,7 @@ from core.training.checks import (
     check_weights,
     check_whole,
 )
-from core.training.settings import BACKENDS, MOST_THREADS, PREPROCESSINGS, STYLE_TARGET_TYPES
+from core.training.settings import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
 
 SLOW_CHOICES = {
     "loss_type": ("L2", "SmoothL1"),
@@ -29,6 +29,10 @@ SLOW_CHOICES = {
     "optimizer": ("lbfgs", "adam"),
     "preprocessing": PREPROCESSINGS,
     "backend": BACKENDS,
+}
+SLOW_LARGEST = {
+    **{"image_size": 1 << 24, "style_image_size": 1 << 24},
+    **{"threads": LARGEST["threads"], "learning_rate": SINGLE_PRECISION},
 }
 
 
@@ -74,7 +78,7 @@ class SlowSettings:
         check_integers(self, "gpu", "seed", "print_every", "save_every")
         check_positive(self, "image_size", "style_image_size", "num_iterations")
         check_whole(self, "num_iterations", "threads")
-        check_at_most(self, {"threads": MOST_THREADS})
+        check_at_most(self, SLOW_LARGEST)
         check_files(self, "content_image", "style_image", "loss_network", "output_image")
         for kind in ("content", "style", "deepdream"):
             check_weights(self, kind)
