@@ -52,6 +52,8 @@ def verify_command(names: tuple[str, ...], folder: Path) -> None:
     """Compare the files of NAMES, or all that are there, with what is known of them."""
     known = load_manifest()
     entries = chosen(names, known, "picture") or [e for e in known.values() if (folder / e.file).exists()]
+    if not entries:
+        click.echo(f"none of the pictures is in {folder}; to fetch them: nstyle inputs fetch")
     failures = 0
     for entry in entries:
         found = verify_input(entry, folder)

@@ -235,6 +235,10 @@ def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse(config):
         ("{program: slow_neural_style, save_every: .inf}", "-save_every: must be finite"),
         ("{program: slow_neural_style, num_iterations: 1e+13}", "in between; -save_every 0 asks for none"),
         (
+            f"vary: {{seed: {list(range(101))}, content_weight: {list(range(100))}}}",
+            "run.yml: 'vary:' makes 10,100 runs, more than 10,000; vary fewer flags",
+        ),
+        (
             "vary: {content_image: [a/x.png, b/x.jpg]}",
             "'vary:' gives two runs the name 'run_content_image-x', so one would overwrite the other",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def _boolean(option: str, word: str, text: str) -> bool:
 def at_most(stages: Sequence[Stage], limits: dict[str, Any]) -> list[Stage]:
     """Numbers above their limit are lowered to it. Raises: SettingsError: the flag is no number."""
     for name, limit in limits.items():
-        if not isinstance(limit, float):
+        if not isinstance(limit, float) or math.isnan(limit):
             raise SettingsError(f"--at-most {name}={limit}: -{name} is no number")
     return [
         stage.replace(**{name: min(getattr(stage.settings, name), limit) for name, limit in limits.items()})

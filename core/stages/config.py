@@ -12,6 +12,7 @@ Without ``stages:`` the flags stand at the top.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ from core.stages.grid import Grid, combinations, varied
 
 KEYS = ("program", *SEVERAL_RUNS)
 DEFAULT_PROGRAM = "neural_style"
+MOST_RUNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,9 @@ def _grid(path: str | os.PathLike[str], node: yaml.Node | None, kind: type) -> G
         grid[name] = tuple(flag_value(path, known[name], value) for value in values.value)
         if len(set(grid[name])) < len(grid[name]):
             raise SettingsError(f"{place(path, values)}: {name} has the same value twice")
+    runs = math.prod(map(len, grid.values()))
+    if runs > MOST_RUNS:
+        raise SettingsError(f"{path}: 'vary:' makes {runs:,} runs, more than {MOST_RUNS:,}; vary fewer flags")
     return grid
 
 
