@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from cli.neural_style import main
+from core.events import Evaluation
 from core.settings import Settings
 from core.settings_yaml import read_yaml
 from tests.conftest import GOLDEN, ROOT
@@ -218,8 +219,12 @@ def test_too_little_memory_is_said_before_the_work(tmp_path, capsys, monkeypatch
     assert files(tmp_path) == []
 
 
-def test_a_start_that_is_not_finite_is_said_once(tmp_path, capsys):
-    assert main(words("-style_weight", "1e308", "-print_iter", "1")) == 1
+def test_a_start_that_is_not_finite_is_said_once(tmp_path, capsys, monkeypatch):
+    def broken(*_):
+        yield Evaluation(1, np.zeros((3, 2, 2), np.float32), (), (), float("nan"))
+
+    monkeypatch.setattr("cli.run.stylize", broken)
+    assert main(words("-print_iter", "1")) == 1
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]

@@ -255,7 +255,7 @@ def wait_for(path, process):
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_interrupted_it_goes_on_from_the_checkpoint(here, jobs):
-    edit("num_iterations: 3", "num_iterations: 400")
+    edit("num_iterations: 3", "num_iterations: 200")
     nstyle("chain.yml", "--results", "whole")
     process = start("chain.yml", "--checkpoint-iter", "2", "--jobs", jobs)
     wait_for("out/small.png.checkpoint", process)
@@ -271,7 +271,7 @@ def test_interrupted_it_goes_on_from_the_checkpoint(here, jobs):
         text=True,
         check=True,
     )
-    assert "of 400" in result.stderr
+    assert "of 200" in result.stderr
     assert "going on behind evaluation" in result.stderr
     for name in ("small", "large"):
         with Image.open(f"out/{name}.png") as ours, Image.open(f"whole/{name}.png") as expected:
