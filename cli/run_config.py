@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from cli.executors.schedule import Schedule, planned, stop_children
+from cli.executors.stage_runs import RUNNERS, run_in_process, run_stage
 from cli.program import ending
-from cli.schedule import Schedule, planned, stop_children
-from cli.stage_runs import RUNNERS, run_in_process, run_stage
 from cli.terminal import notice
 from core.cores import available_cores
 from core.errors import SettingsError
@@ -107,7 +107,7 @@ def _run(stages: Sequence[Stage], needed: Dependencies, why: bool, options: dict
 
     schedule = Schedule(stages, needed, tell)
     if options["executor"] == "ray":
-        from cli.ray_executor import ray_cluster
+        from cli.executors.ray_executor import ray_cluster
 
         with ray_cluster(options["ray_address"]) as cluster:
             return schedule.run_at_once(cluster.execute, len(stages), cluster.stop)

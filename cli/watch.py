@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.executors.schedule import Schedule
+from cli.executors.stage_runs import work
 from cli.program import ending
 from cli.run_config import run_command, stages_of
-from cli.schedule import Schedule
-from cli.stage_runs import work
 from cli.terminal import notice
 from cli.watch_access import AUTO, Access
 

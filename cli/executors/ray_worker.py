@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.stage_runs import run_stage
+from cli.executors.stage_runs import run_stage
 from core.atomic import replaced_when_complete
 from core.records import beside
 from core.stages.config import Stage

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.ray_worker import Outcome, Parcel, run_parcel
-from cli.stage_runs import log_file
+from cli.executors.ray_worker import Outcome, Parcel, run_parcel
+from cli.executors.stage_runs import log_file
 from cli.terminal import notice
 from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError

@@ -1,0 +1,1 @@
+"""Where the stages of a config run: in this process, in child processes, on a Ray cluster."""
