@@ -10,22 +10,31 @@ import click
 from cli.program import memory_error_text, os_error_text
 
 COMMANDS = {
-    "compare": ("cli.compare:compare_command", "Say how far two pictures are from one another."),
-    "convert": ("cli.convert:convert_command", "Write a transform network as an ONNX file."),
-    "dataset": ("cli.dataset:dataset_group", "Build HDF5 files of training pictures, and show them."),
-    "doctor": ("cli.doctor:doctor_command", "Examine this machine and installation."),
-    "evaluate-sr": ("cli.evaluate_sr:evaluate_command", "Measure a super-resolution network on a folder."),
-    "figure": ("cli.figure:figure_command", "Draw the results of a config side by side."),
-    "inspect": ("cli.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
-    "inputs": ("cli.inputs:inputs_group", "Fetch, list and verify the pictures of the gallery's configs."),
-    "models": ("cli.models:models_group", "Fetch, verify, list and add model files."),
+    "compare": ("cli.nstyle.compare:compare_command", "Say how far two pictures are from one another."),
+    "convert": ("cli.nstyle.convert:convert_command", "Write a transform network as an ONNX file."),
+    "dataset": ("cli.nstyle.dataset:dataset_group", "Build HDF5 files of training pictures, and show them."),
+    "doctor": ("cli.nstyle.doctor:doctor_command", "Examine this machine and installation."),
+    "evaluate-sr": (
+        "cli.nstyle.evaluate_sr:evaluate_command",
+        "Measure a super-resolution network on a folder.",
+    ),
+    "figure": ("cli.nstyle.figure:figure_command", "Draw the results of a config side by side."),
+    "inspect": ("cli.nstyle.inspect:inspect_command", "Show what is in a .caffemodel, .t7 or .onnx file."),
+    "inputs": (
+        "cli.nstyle.inputs:inputs_group",
+        "Fetch, list and verify the pictures of the gallery's configs.",
+    ),
+    "models": ("cli.nstyle.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
-    "port": ("cli.port:port_command", "Write configs for old shell scripts and README commands."),
-    "report": ("cli.report_pages:report_command", "Write a web page about all runs in a folder."),
-    "reproduce": ("cli.provenance:reproduce_command", "Make a picture again from its record, and compare."),
-    "run": ("cli.run_config:run_command", "Run what is not up to date of a config."),
-    "to-lua": ("cli.to_lua:to_lua_command", "Print a config as the command line of the original."),
-    "show": ("cli.provenance:show_command", "Show how a picture was made."),
+    "port": ("cli.nstyle.port:port_command", "Write configs for old shell scripts and README commands."),
+    "report": ("cli.nstyle.report_pages:report_command", "Write a web page about all runs in a folder."),
+    "reproduce": (
+        "cli.nstyle.provenance:reproduce_command",
+        "Make a picture again from its record, and compare.",
+    ),
+    "run": ("cli.nstyle.run_config:run_command", "Run what is not up to date of a config."),
+    "to-lua": ("cli.nstyle.to_lua:to_lua_command", "Print a config as the command line of the original."),
+    "show": ("cli.nstyle.provenance:show_command", "Show how a picture was made."),
     "watch": ("cli.watch:watch_command", "Run a config and show it in the browser meanwhile."),
 }
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cli.report import seventeen_digits
+from cli.nstyle.report import seventeen_digits
 from core.atomic import replaced_when_complete
 from core.checkpoint import Checkpoint
 from core.errors import SettingsError

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from cli.above_bar import notice_above_bar, print_above_bar
 from cli.interruption import Interrupted, signals_raise
-from cli.report import fixed_point, is_due
+from cli.nstyle.report import fixed_point, is_due
 from cli.terminal import shows_progress, warnings_as_notices
 from core.devices import Placement
 from core.errors import DivergenceError

@@ -13,8 +13,8 @@ import click
 
 from cli.executors.schedule import Schedule
 from cli.executors.stage_runs import work
+from cli.nstyle.run_config import run_command, stages_of
 from cli.program import ending
-from cli.run_config import run_command, stages_of
 from cli.terminal import notice
 from cli.watch_access import AUTO, Access
 
@@ -53,7 +53,7 @@ def watch_command(config: Path, host: str, port: int, token: str, **options: Any
 def _watch(
     stages: Sequence[Stage], needed: Dependencies, access: Access, title: str, inputs: str | None
 ) -> int:
-    from cli.report_pages import old_command
+    from cli.nstyle.report_pages import old_command
     from cli.watch_server import serving
     from core.report.live import Live
     from core.report.live_page import LivePage

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from cli.inputs import inputs_group
+from cli.nstyle.inputs import inputs_group
 from core import gallery_inputs
 from core.errors import RegistryError
 from core.gallery_inputs import load_manifest

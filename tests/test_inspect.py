@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from caffe_loader import compare_prototxt, open_caffemodel
-from cli.inspect import inspect_command
+from cli.nstyle.inspect import inspect_command
 from tests import caffemodel_factory as factory
 from tests.conftest import ROOT
 
@@ -83,7 +83,7 @@ def test_errors_are_one_line(tmp_path: Path, content: bytes, message: str) -> No
 
 def test_inspect_needs_no_torch() -> None:
     code = (
-        "import sys\nfrom cli.inspect import inspect_command\n"
+        "import sys\nfrom cli.nstyle.inspect import inspect_command\n"
         f"inspect_command([{str(BUNDLED)!r}], standalone_mode=False)\nprint('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

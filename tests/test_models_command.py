@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from cli.models import models_group
+from cli.nstyle.models import models_group
 from core import registry
 from core.download import install
 from tests.faulty_server import FaultyServer
@@ -110,7 +110,7 @@ def test_command_interrupted(models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.models.fetch", interrupt)
+    monkeypatch.setattr("cli.nstyle.models.fetch", interrupt)
     result = nstyle_models("fetch", "tiny")
     assert result.exit_code == 130
     assert result.stderr == "nstyle models: interrupted; a partial file is kept, run again to resume\n"

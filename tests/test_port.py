@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cli.__main__ import main
-from cli.to_lua import lua_words
+from cli.nstyle.to_lua import lua_words
 from core.errors import SettingsError
 from core.flags import flags_of
 from core.programs import PROGRAMS

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 import yaml
 
-from cli.run_config import stages_of
+from cli.nstyle.run_config import stages_of
 from core.errors import SettingsError
 from core.settings import Settings
 from core.settings_yaml import read_yaml

@@ -10,7 +10,7 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from cli.run_config import run_command
+from cli.nstyle.run_config import run_command
 from cli.train_fast_neural_style import main
 from core.training.data_fingerprint import PIECE_BYTES, training_pictures
 from core.training.settings import TrainSettings

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cli import train_log
 from cli.lua_flags import parse
-from cli.run_config import run_command
+from cli.nstyle.run_config import run_command
 from cli.train_fast_neural_style import GRAMMAR, main
 from core.images import image_size
 from core.training.checkpoints import load_state, state_file

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.downloads import Progress, chosen, ends_in_one_line
+from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
 from core import registry
 from core.download import Verifying, fetch, install
 from core.errors import RegistryError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.downloads import Progress, chosen, ends_in_one_line
+from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
 from core.errors import RegistryError
 from core.gallery_inputs import INPUTS_DIR, InputEntry, fetch_input, load_manifest, verify_input
 

@@ -11,8 +11,8 @@ import click
 from tqdm import tqdm
 
 from cli.above_bar import notice_above_bar
+from cli.nstyle.to_lua import lua_words
 from cli.terminal import notice, shows_progress
-from cli.to_lua import lua_words
 from core.errors import NeuralStyleError
 from core.flags import flags_of
 
