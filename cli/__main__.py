@@ -25,7 +25,7 @@ COMMANDS = {
         "Fetch, list and verify the pictures of the gallery's configs.",
     ),
     "models": ("cli.nstyle.models:models_group", "Fetch, verify, list and add model files."),
-    "parity": ("cli.parity:parity_command", "Compare with the reference runs of the real program."),
+    "parity": ("cli.parity.command:parity_command", "Compare with the reference runs of the real program."),
     "port": ("cli.nstyle.port:port_command", "Write configs for old shell scripts and README commands."),
     "report": ("cli.nstyle.report_pages:report_command", "Write a web page about all runs in a folder."),
     "reproduce": (

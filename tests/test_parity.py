@@ -2,9 +2,9 @@
 
 import pytest
 
-from cli.parity import check_run
-from cli.parity_native import drift
-from cli.reference_runs import BUNDLED, FOLDERS, reference_runs
+from cli.parity.command import check_run
+from cli.parity.native import drift
+from cli.parity.reference_runs import BUNDLED, FOLDERS, reference_runs
 from core.devices import choose
 from core.settings import Settings
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cli.parity_transform import PROGRAM_RUNS, PUBLISHED, program_distance, published_distance
+from cli.parity.transform import PROGRAM_RUNS, PUBLISHED, program_distance, published_distance
 from core.images import load_image
 from core.resize import scale
 

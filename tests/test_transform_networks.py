@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from cli.parity_transform import MODELS, network_distance
+from cli.parity.transform import MODELS, network_distance
 from core.errors import NeuralStyleError, T7Error, TransformError
 from core.t7 import Table, TorchObject
 from core.transform import networks

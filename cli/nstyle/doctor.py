@@ -32,8 +32,8 @@ def doctor_command() -> None:
 
 def _self_test() -> str:
     """Where the bundled reference run differs, '' if nowhere."""
-    from cli.parity import check_run
-    from cli.reference_runs import bundled_run
+    from cli.parity.command import check_run
+    from cli.parity.reference_runs import bundled_run
     from core.devices import choose
     from core.settings import Settings
 

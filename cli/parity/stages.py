@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from cli.reference_runs import ReferenceRun
+from cli.parity.reference_runs import ReferenceRun
 from cli.run import Session
 from core.devices import Placement
 from core.events import Evaluation, Event, NetworkBuilt

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from cli.parity_native import HEADER, drift_row
-from cli.parity_stages import STAGES, StageReport, repeat_run
-from cli.reference_runs import ReferenceRun, reference_runs
+from cli.parity.native import HEADER, drift_row
+from cli.parity.reference_runs import ReferenceRun, reference_runs
+from cli.parity.stages import STAGES, StageReport, repeat_run
 from core.devices import Placement, choose
 from core.errors import NetworkError
 from core.settings import Settings
@@ -54,7 +54,7 @@ def parity_command(
 
 
 def _fast() -> tuple[list[list[str]], int]:
-    from cli.parity_transform import HEADER, distances
+    from cli.parity.transform import HEADER, distances
 
     rows, failed = [list(HEADER)], 0
     _show(rows[0])

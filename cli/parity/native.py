@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.parity_stages import Recorder
-from cli.reference_runs import ReferenceRun
+from cli.parity.reference_runs import ReferenceRun
+from cli.parity.stages import Recorder
 from core.arithmetic import Array
 from core.compare import psnr
 from core.devices import choose

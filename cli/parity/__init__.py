@@ -1,0 +1,1 @@
+"""``nstyle parity``: comparison with the reference runs of the real programs."""
