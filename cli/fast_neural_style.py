@@ -46,7 +46,7 @@ def _command(line: CommandLine) -> int:
 
 
 def _save_config(path: str, settings: TransformSettings) -> None:
-    from cli.run_files import check_target, save_config
+    from cli.runs.files import check_target, save_config
 
     check_target("save_config", path)
     save_config(path, settings)
@@ -55,7 +55,7 @@ def _save_config(path: str, settings: TransformSettings) -> None:
 def run_settings(settings: TransformSettings) -> int:
     """One call with these flags; returns the exit status. Raises: NeuralStyleError."""
     settings = _with_bundled_network(settings)
-    from cli.transform_runs import check_before, stylize_film, stylize_folder, stylize_picture
+    from cli.runs.fast_neural_style import check_before, stylize_film, stylize_folder, stylize_picture
     from core.transform.open_model import open_model
 
     settings.validate()

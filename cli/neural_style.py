@@ -68,7 +68,7 @@ def settings_of(line: CommandLine) -> Settings:
 
 def _check_outputs(settings: Settings, line: CommandLine) -> None:
     """Whatever cannot be written is said before any work."""
-    from cli.run_files import check_target
+    from cli.runs.files import check_target
     from core.images import check_writable
 
     check_writable(settings.output_image)
@@ -80,8 +80,8 @@ def _check_outputs(settings: Settings, line: CommandLine) -> None:
 def _start(
     settings: Settings, line: CommandLine, resume_if_possible: bool, observe: Callable[[Event], None]
 ) -> int:
-    from cli.run import run
-    from cli.run_files import save_config
+    from cli.runs.files import save_config
+    from cli.runs.neural_style import run
     from core.devices import choose
     from core.memory import plan
 

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    from cli.run_files import check_target, save_config
+    from cli.runs.files import check_target, save_config
 
     settings = SlowSettings()
     if "config" in line.others:
@@ -43,7 +43,7 @@ def run_settings(settings: SlowSettings) -> int:
     """One run with these flags; returns the exit status. Raises: NeuralStyleError, CaffemodelError."""
     settings.validate()
 
-    from cli.slow_run import run
+    from cli.runs.slow_neural_style import run
     from core.devices import choose_native
     from core.images import check_writable
 

@@ -34,7 +34,7 @@ def _command(line: CommandLine) -> int:
         given |= {str(written(key)) for key, _ in yaml_entries(line.others["config"])}
     settings = prepared(settings.replace(**line.settings), given)
     if "save_config" in line.others:
-        from cli.run_files import check_target, save_config
+        from cli.runs.files import check_target, save_config
 
         check_target("save_config", line.others["save_config"])
         save_config(line.others["save_config"], settings)
@@ -62,7 +62,7 @@ def run_settings(settings: TrainSettings, resume: bool = False, resume_if_possib
 
     Raises: NeuralStyleError, CaffemodelError.
     """
-    from cli.train_run import run
+    from cli.runs.training import run
 
     return run(settings, resume or resume_if_possible, strict=not resume_if_possible)
 

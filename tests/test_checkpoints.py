@@ -144,7 +144,7 @@ def test_killed_and_resumed_it_is_the_same_picture_and_trace(tmp_path, monkeypat
 def checkpoint(tmp_path, monkeypatch):
     """The checkpoint of a run that was interrupted after its second evaluation."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cli.run.checkpoint_file", lambda output: Path("not.there"))  # it stays
+    monkeypatch.setattr("cli.runs.neural_style.checkpoint_file", lambda output: Path("not.there"))  # it stays
     assert main(command("out.png", "-checkpoint_iter", "2")) == 0
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)

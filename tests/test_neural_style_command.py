@@ -223,7 +223,7 @@ def test_a_start_that_is_not_finite_is_said_once(tmp_path, capsys, monkeypatch):
     def broken(*_):
         yield Evaluation(1, np.zeros((3, 2, 2), np.float32), (), (), float("nan"))
 
-    monkeypatch.setattr("cli.run.stylize", broken)
+    monkeypatch.setattr("cli.runs.neural_style.stylize", broken)
     assert main(words("-print_iter", "1")) == 1
     assert (
         capsys.readouterr()

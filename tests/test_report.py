@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cli.nstyle.report import fixed_point, is_due, log_lines, seventeen_digits
-from cli.run import numbered
+from cli.runs.neural_style import numbered
 from core.events import Evaluation, OptimizationFinished
 from core.settings import Settings
 

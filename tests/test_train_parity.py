@@ -117,7 +117,7 @@ def assert_weights_agree(network, reference):
 
 
 def test_the_log(folder, one_thread):
-    from cli.train_text import log_lines
+    from cli.runs.training_text import log_lines
 
     settings = settings_of(folder, **RUNS["r_sl1"], lr_decay_every=2.0)
     made = list(train(settings.replace(num_iterations=3.0), reference_batches(folder, settings)))

@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from cli.program import ending
-from cli.run_files import check_target
+from cli.runs.files import check_target
 from cli.tables import table
 from cli.terminal import notice, shows_progress, warnings_as_notices
 

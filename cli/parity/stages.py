@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from cli.parity.reference_runs import ReferenceRun
-from cli.run import Session
+from cli.runs.neural_style import Session
 from core.devices import Placement
 from core.events import Evaluation, Event, NetworkBuilt
 from core.images import load_image, preprocess

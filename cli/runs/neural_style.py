@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from cli.above_bar import notice_above_bar, print_above_bar
 from cli.interruption import Interrupted, signals_raise
-from cli.loss_plot import plot_losses
 from cli.nstyle.report import is_due, log_lines
-from cli.run_files import Trace
+from cli.runs.files import Trace
+from cli.runs.loss_plot import plot_losses
 from cli.terminal import shows_progress, warnings_as_notices
 from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.run_files import replaced
+from cli.runs.files import replaced
 from core.settings import Settings
 
 if TYPE_CHECKING:

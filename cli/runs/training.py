@@ -11,11 +11,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cli.above_bar import notice_above_bar, print_above_bar
-from cli.run_files import check_target
+from cli.runs.files import check_target
+from cli.runs.training_log import Curves, LossFile, TensorBoard, waiting_share
+from cli.runs.training_stop import stop_on_signals
+from cli.runs.training_text import log_lines
 from cli.terminal import notice, shows_progress, warnings_as_notices
-from cli.train_log import Curves, LossFile, TensorBoard, waiting_share
-from cli.train_stop import stop_on_signals
-from cli.train_text import log_lines
 from core.errors import CheckpointError, ImageError, NeuralStyleError, SettingsError
 from core.images import check_readable, save_image
 from core.training import events
