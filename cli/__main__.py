@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.program import memory_error_text, os_error_text
+from cli.terminal.program import memory_error_text, os_error_text
 
 COMMANDS = {
     "compare": ("cli.nstyle.compare:compare_command", "Say how far two pictures are from one another."),

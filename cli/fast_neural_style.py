@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import terminal
-from cli.lua_flags import CommandLine, Grammar
-from cli.program import run_program
+from cli.terminal import output as terminal
+from cli.terminal.lua_flags import CommandLine, Grammar
+from cli.terminal.program import run_program
 from core.registry import MODELS_DIR
 from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings

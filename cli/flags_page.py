@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from cli import fast_neural_style, neural_style, slow_neural_style, train_fast_neural_style, webcam_demo
-from cli.lua_flags import Grammar, default_text
+from cli.terminal.lua_flags import Grammar, default_text
 from core.stages.schema import config_schema
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "flags.md"

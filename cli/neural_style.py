@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from cli.lua_flags import CommandLine, Grammar
-from cli.program import run_program
-from cli.terminal import notice, print_log
+from cli.terminal.lua_flags import CommandLine, Grammar
+from cli.terminal.output import notice, print_log
+from cli.terminal.program import run_program
 from core.settings import Settings, format_number
 from core.settings_yaml import read_yaml
 

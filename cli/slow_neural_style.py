@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from cli import terminal
-from cli.lua_flags import CommandLine, Grammar
-from cli.program import run_program
+from cli.terminal import output as terminal
+from cli.terminal.lua_flags import CommandLine, Grammar
+from cli.terminal.program import run_program
 from core.settings_yaml import read_yaml
 from core.training.slow_settings import SlowSettings
 

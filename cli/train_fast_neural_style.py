@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 
-from cli.lua_flags import CommandLine, Grammar
-from cli.program import run_program
+from cli.terminal.lua_flags import CommandLine, Grammar
+from cli.terminal.program import run_program
 from core.settings_yaml import read_yaml, written, yaml_entries
 from core.training.settings import TrainSettings
 

@@ -14,8 +14,8 @@ import click
 from cli.executors.schedule import Schedule
 from cli.executors.stage_runs import work
 from cli.nstyle.run_config import run_command, stages_of
-from cli.program import ending
-from cli.terminal import notice
+from cli.terminal.output import notice
+from cli.terminal.program import ending
 from cli.watch_access import AUTO, Access
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cli import terminal
-from cli.lua_flags import CommandLine, Grammar
-from cli.program import run_program
+from cli.terminal import output as terminal
+from cli.terminal.lua_flags import CommandLine, Grammar
+from cli.terminal.program import run_program
 from core.errors import SettingsError
 from core.images import Image
 from core.transform.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames

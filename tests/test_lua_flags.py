@@ -2,8 +2,8 @@
 
 import pytest
 
-from cli import lua_flags
 from cli.neural_style import GRAMMAR
+from cli.terminal.output import lua_flags
 from core.errors import SettingsError
 
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import __main__
-from cli.program import ending
+from cli.terminal.program import ending
 
 
 def lost(*_):

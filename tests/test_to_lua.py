@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.__main__ import main
-from cli.lua_flags import parse
 from cli.neural_style import GRAMMAR
 from cli.nstyle.to_lua import lua_words
+from cli.terminal.lua_flags import parse
 from core.flags import flags_of, is_list
 from core.settings import Settings
 from tests.conftest import ROOT

@@ -14,9 +14,9 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from cli.lua_flags import parse
 from cli.nstyle.run_config import run_command
 from cli.runs import training_log as train_log
+from cli.terminal.lua_flags import parse
 from cli.train_fast_neural_style import GRAMMAR, main
 from core.images import image_size
 from core.training.checkpoints import load_state, state_file

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from cli.executors.ray_worker import Outcome, Parcel, run_parcel
 from cli.executors.stage_runs import log_file
-from cli.terminal import notice
+from cli.terminal.output import notice
 from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError
 from core.images import create_folder

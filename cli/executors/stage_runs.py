@@ -13,7 +13,7 @@ from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.program import ending
+from cli.terminal.program import ending
 from core.images import create_folder
 from core.stages.config import Stage
 from core.stages.files import makes_many_files, outputs
@@ -43,8 +43,8 @@ def work(stage: Stage, observe: Observe = lambda event: None) -> int:
 
 
 def _neural_style(stage: Stage, observe: Observe) -> int:
-    from cli.lua_flags import CommandLine
     from cli.neural_style import run_settings
+    from cli.terminal.lua_flags import CommandLine
 
     return run_settings(stage.settings, CommandLine(), resume_if_possible=True, observe=observe)
 

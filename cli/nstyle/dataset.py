@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from cli.program import ending
 from cli.runs.files import check_target
-from cli.tables import table
-from cli.terminal import notice, shows_progress, warnings_as_notices
+from cli.terminal.output import notice, shows_progress, warnings_as_notices
+from cli.terminal.program import ending
+from cli.terminal.tables import table
 from core.cores import available_cores
 from core.errors import SettingsError
 

@@ -11,7 +11,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import click
 from tqdm import tqdm
 
-from cli.terminal import discard_log
+from cli.terminal.output import discard_log
 from core.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
 from core.errors import NeuralStyleError, RegistryError
 from core.file_entries import FileEntry

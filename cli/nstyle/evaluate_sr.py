@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from cli.program import ending
 from cli.runs.files import check_target
-from cli.tables import table
-from cli.terminal import notice, shows_progress, warnings_as_notices
+from cli.terminal.output import notice, shows_progress, warnings_as_notices
+from cli.terminal.program import ending
+from cli.terminal.tables import table
 
 if TYPE_CHECKING:
     from core.training.superres import Evaluation, Measured

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli.nstyle.run_config import stages_of
-from cli.program import ending
+from cli.terminal.program import ending
 from core.images import create_folder
 from core.stages.config import read_config
 

@@ -12,7 +12,7 @@ import click
 from caffe_loader import CaffeLayer, Caffemodel, CaffemodelError, compare_prototxt, open_caffemodel
 from caffe_loader.errors import printable
 from cli.nstyle.inspect_networks import describe_onnx, describe_t7
-from cli.tables import table
+from cli.terminal.tables import table
 from core.errors import NeuralStyleError
 from core.registry import Digests, ModelEntry, file_digests, identify, load_registry
 

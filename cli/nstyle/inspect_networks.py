@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffe_loader.errors import printable
-from cli.tables import table
+from cli.terminal.tables import table
 from core.errors import TransformError
 from core.settings import format_number
 from core.t7 import Table, TorchObject, Value, load_t7

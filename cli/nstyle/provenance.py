@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from caffe_loader.errors import printable
-from cli.terminal import shows_progress
+from cli.terminal.output import shows_progress
 from core.errors import ImageError, NeuralStyleError
 from core.flags import flags_of
 from core.settings import Settings

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from cli.above_bar import notice_above_bar
 from cli.nstyle.to_lua import lua_words
-from cli.terminal import notice, shows_progress
+from cli.terminal.above_bar import notice_above_bar
+from cli.terminal.output import notice, shows_progress
 from core.errors import NeuralStyleError
 from core.flags import flags_of
 

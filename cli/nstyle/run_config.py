@@ -12,8 +12,8 @@ import click
 
 from cli.executors.schedule import Schedule, planned, stop_children
 from cli.executors.stage_runs import RUNNERS, run_in_process, run_stage
-from cli.program import ending
-from cli.terminal import notice
+from cli.terminal.output import notice
+from cli.terminal.program import ending
 from core.cores import available_cores
 from core.errors import SettingsError
 from core.programs import PROGRAMS

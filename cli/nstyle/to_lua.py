@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.program import ending
-from cli.terminal import notice, print_log
+from cli.terminal.output import notice, print_log
+from cli.terminal.program import ending
 from core.errors import SettingsError
 from core.flags import Flag, flags_of
 from core.programs import PROGRAMS

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.lua_flags import HELP, Grammar, parse
 from cli.porting.findings import Findings
 from cli.porting.simple import Call, Word
+from cli.terminal.lua_flags import HELP, Grammar, parse
 from core.errors import SettingsError
 from core.flags import Flag, flags_of
 from core.programs import PROGRAMS

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cli.above_bar import notice_above_bar, print_above_bar
-from cli.terminal import print_log, shows_progress, warnings_as_notices
+from cli.terminal.above_bar import notice_above_bar, print_above_bar
+from cli.terminal.output import print_log, shows_progress, warnings_as_notices
 from core.checksums import file_digests
 from core.errors import NeuralStyleError, SettingsError
 from core.images import create_folder

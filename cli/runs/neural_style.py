@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 
 from tqdm import tqdm
 
-from cli.above_bar import notice_above_bar, print_above_bar
-from cli.interruption import Interrupted, signals_raise
 from cli.nstyle.report import is_due, log_lines
 from cli.runs.files import Trace
 from cli.runs.loss_plot import plot_losses
-from cli.terminal import shows_progress, warnings_as_notices
+from cli.terminal.above_bar import notice_above_bar, print_above_bar
+from cli.terminal.interruption import Interrupted, signals_raise
+from cli.terminal.output import shows_progress, warnings_as_notices
 from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement
 from core.errors import CheckpointError, DivergenceError

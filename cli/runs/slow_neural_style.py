@@ -9,10 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cli.above_bar import notice_above_bar, print_above_bar
-from cli.interruption import Interrupted, signals_raise
 from cli.nstyle.report import fixed_point, is_due
-from cli.terminal import shows_progress, warnings_as_notices
+from cli.terminal.above_bar import notice_above_bar, print_above_bar
+from cli.terminal.interruption import Interrupted, signals_raise
+from cli.terminal.output import shows_progress, warnings_as_notices
 from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cli.above_bar import notice_above_bar, print_above_bar
 from cli.runs.files import check_target
 from cli.runs.training_log import Curves, LossFile, TensorBoard, waiting_share
 from cli.runs.training_stop import stop_on_signals
 from cli.runs.training_text import log_lines
-from cli.terminal import notice, shows_progress, warnings_as_notices
+from cli.terminal.above_bar import notice_above_bar, print_above_bar
+from cli.terminal.output import notice, shows_progress, warnings_as_notices
 from core.errors import CheckpointError, ImageError, NeuralStyleError, SettingsError
 from core.images import check_readable, save_image
 from core.training import events

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
-from cli.terminal import notice, print_log
+from cli.terminal.output import notice, print_log
 
 
 def print_above_bar(lines: Iterable[str]) -> None:

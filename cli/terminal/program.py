@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from cli.lua_flags import CommandLine, Grammar, parse, usage
-from cli.terminal import discard_log, notice, print_log
+from cli.terminal.lua_flags import CommandLine, Grammar, parse, usage
+from cli.terminal.output import discard_log, notice, print_log
 from core.errors import NeuralStyleError
 
 
