@@ -35,7 +35,7 @@ COMMANDS = {
     "run": ("cli.nstyle.run_config:run_command", "Run what is not up to date of a config."),
     "to-lua": ("cli.nstyle.to_lua:to_lua_command", "Print a config as the command line of the original."),
     "show": ("cli.nstyle.provenance:show_command", "Show how a picture was made."),
-    "watch": ("cli.watch:watch_command", "Run a config and show it in the browser meanwhile."),
+    "watch": ("cli.watch.command:watch_command", "Run a config and show it in the browser meanwhile."),
 }
 
 

@@ -20,7 +20,7 @@ from socket import AF_INET, AF_INET6, gethostname
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
-from cli.watch_access import Access, equal, in_url
+from cli.watch.access import Access, equal, in_url
 from core.errors import NeuralStyleError, SettingsError
 from core.report.live_page import LivePage
 from core.report.live_status import status_of

@@ -16,7 +16,7 @@ from cli.executors.stage_runs import work
 from cli.nstyle.run_config import run_command, stages_of
 from cli.terminal.output import notice
 from cli.terminal.program import ending
-from cli.watch_access import AUTO, Access
+from cli.watch.access import AUTO, Access
 
 if TYPE_CHECKING:
     from core.report.live import Live
@@ -54,7 +54,7 @@ def _watch(
     stages: Sequence[Stage], needed: Dependencies, access: Access, title: str, inputs: str | None
 ) -> int:
     from cli.nstyle.report_pages import old_command
-    from cli.watch_server import serving
+    from cli.watch.server import serving
     from core.report.live import Live
     from core.report.live_page import LivePage
     from core.report.page import load_template

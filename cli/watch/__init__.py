@@ -1,0 +1,1 @@
+"""``nstyle watch``: a config's runs shown in the browser while they go on."""
