@@ -75,7 +75,7 @@ endif
 
 build/gallery.mk: $(wildcard configs/gallery/*) | .venv/ready
 	@mkdir -p $(@D)
-	@$(RUN) cli.make_rules configs/gallery > $@.part && mv $@.part $@
+	@$(RUN) cli.make.gallery_rules configs/gallery > $@.part && mv $@.part $@
 
 inputs: setup ## fetch the pictures that the gallery starts from
 	$(BIN)/nstyle inputs fetch
@@ -115,7 +115,7 @@ report/index.html: $(shell find results -name '*.json' 2>/dev/null) | .venv/read
 	$(BIN)/nstyle report results --output report $(if $(wildcard $(INPUTS)),--inputs $(INPUTS)) $(if $(REFERENCE),--reference $(REFERENCE))
 
 docs: setup ## regenerate docs/flags.md and docs/config.schema.json
-	$(RUN) cli.flags_page
+	$(RUN) cli.make.flags_page
 
 proto: ## regenerate caffe_loader/caffe_pb2.py with the oldest protobuf we allow
 	$(PYTHON) -m venv .venv-proto

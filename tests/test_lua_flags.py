@@ -82,6 +82,6 @@ def test_usage_has_every_flag_in_the_original_s_form():
 
 
 def test_flags_page_is_current():
-    from cli.flags_page import PAGE, page
+    from cli.make.flags_page import PAGE, page
 
     assert PAGE.read_text() == page(), "run: make docs"

@@ -15,7 +15,7 @@ from core.flags import flags_of
 from core.settings import Settings
 from core.settings_text import parse_value
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ROOT.parent / "shared" / "golden"
 FOLDERS = (SHARED / "neural_style", SHARED / "neural_style_vgg")
 BUNDLED = ROOT / "tests" / "golden"

@@ -19,7 +19,7 @@ from core.transform.runners import Runner
 from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, stylize_file
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 GOLDEN = SHARED / "golden" / "fast_neural_style"
 HEADER = ("picture", "runtime", "size", "float difference", "samples that differ", "by levels", "dB")
 MODELS = (

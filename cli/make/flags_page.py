@@ -1,4 +1,4 @@
-"""docs/flags.md and docs/config.schema.json, made from the programs' flags: ``python -m cli.flags_page``."""
+"""Write docs/flags.md and docs/config.schema.json from the flags: ``python -m cli.make.flags_page``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cli import fast_neural_style, neural_style, slow_neural_style, train_fast_n
 from cli.terminal.lua_flags import Grammar, default_text
 from core.stages.schema import config_schema
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "flags.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "flags.md"
 SCHEMA = PAGE.with_name("config.schema.json")
 HEAD = """# Flags
 

@@ -1,4 +1,4 @@
-"""The dependencies of the gallery for make: ``python -m cli.make_rules configs/gallery > build/gallery.mk``.
+"""The make rules of the gallery, read from its configs: ``python -m cli.make.gallery_rules configs/gallery``.
 
 For every config its result, and for that the pictures and weights it is made from; for every picture and
 every model of the registry the command that fetches it. The variables INPUTS and MODELS are the Makefile's.
@@ -20,7 +20,7 @@ from core.stages.files import inputs, numbered_outputs, outputs, resolved
 
 def rules(folder: Path) -> Iterator[str]:
     """The lines of the makefile. Raises: NeuralStyleError."""
-    yield "# made by cli/make_rules.py from the configs; changes are lost"
+    yield "# made by cli/make/gallery_rules.py from the configs; changes are lost"
     configs = [read_config(path) for path in sorted(folder.glob("*.yml"))]
     for config in configs:
         name, models = config.path.stem, " ".join(f"$(MODELS)/{file}" for file in _models(config))
