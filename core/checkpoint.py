@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.torch7_random import RandomState
 from core.atomic import folder_beside, path_when_complete, remove_unfinished
 from core.errors import CheckpointError
 from core.events import CheckpointDue
@@ -22,7 +23,6 @@ from core.identity import differences
 from core.optimizers import SolverState
 from core.records import Record
 from core.settings import Settings
-from core.torch_random import RandomState
 
 KEY = "neural_style.run"
 FORMAT = 1

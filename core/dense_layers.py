@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import caffe_loader
-from core.arithmetic import Arithmetic, Array
+from core.arithmetic.operations import Arithmetic, Array
+from core.arithmetic.torch7_random import Torch7Random
 from core.errors import NetworkError
 from core.layers import Module
-from core.torch_random import Torch7Random
 
 
 class Tanh(Module):

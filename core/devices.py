@@ -9,8 +9,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.allocation import keep_freed_memory
-from core.arithmetic import Arithmetic
+from core.arithmetic.allocation import keep_freed_memory
+from core.arithmetic.operations import Arithmetic
 from core.errors import DeviceError
 from core.settings import Settings, format_number
 
@@ -143,7 +143,7 @@ def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bo
     """PyTorch on the named devices ('cuda:0', 'mps', 'cpu'), one chunk of the network on each."""
     import torch
 
-    from core.native import NativeArithmetic
+    from core.arithmetic.native import NativeArithmetic
 
     torch.backends.cudnn.allow_tf32 = False  # float32 throughout, as the original's cuDNN
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -161,7 +161,7 @@ def _on_cpu(settings: Settings, notices: tuple[str, ...]) -> Placement:
 def _native_on_cpu(threads: float, notices: tuple[str, ...]) -> Placement:
     import torch
 
-    from core.cores import available_cores
+    from core.arithmetic.cores import available_cores
 
     torch.set_num_threads(int(threads) or available_cores())
     placement = native_placement(["cpu"], ())
@@ -169,8 +169,8 @@ def _native_on_cpu(threads: float, notices: tuple[str, ...]) -> Placement:
 
 
 def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
-    from core.blas import REFERENCE_KERNELS, blas_build
-    from core.torch7 import Torch7Arithmetic
+    from core.arithmetic.blas import REFERENCE_KERNELS, blas_build
+    from core.arithmetic.torch7 import Torch7Arithmetic
 
     build = blas_build()
     found = f"BLAS: {build.library} {build.version}, kernel {build.kernel}"

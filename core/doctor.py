@@ -104,7 +104,7 @@ def _optional_packages() -> Iterator[Finding]:
 
 
 def _blas() -> Finding:
-    from core.blas import blas_build
+    from core.arithmetic.blas import blas_build
 
     build = blas_build()
     message = f"{build.library} {build.version}, kernel {build.kernel}"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.arithmetic.torch7_random import RandomState
 from core.network import LossNetwork
 from core.optimizers import SolverState
-from core.torch_random import RandomState
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from core.verification import RECORD_NAME, Verification, verify
 
 __all__ = ["INPUTS_DIR", "MANIFEST", "InputEntry", "fetch_input", "load_manifest", "verify_input"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = _ROOT / "configs" / "gallery" / "inputs.yaml"
 INPUTS_DIR = _ROOT / "inputs"  # where those configs look
 

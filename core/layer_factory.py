@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import singledispatch
 
 import caffe_loader
-from core.arithmetic import Arithmetic, Window
+from core.arithmetic.operations import Arithmetic, Window
+from core.arithmetic.torch7_random import Torch7Random
 from core.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
 from core.errors import NetworkError
 from core.layers import (
@@ -16,7 +17,6 @@ from core.layers import (
     SpatialCrossMapLRN,
     SpatialMaxPooling,
 )
-from core.torch_random import Torch7Random
 
 
 @singledispatch

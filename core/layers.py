@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import caffe_loader
-from core.arithmetic import Arithmetic, Array, Window
+from core.arithmetic.operations import Arithmetic, Array, Window
 from core.errors import NetworkError
 
 

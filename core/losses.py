@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.arithmetic import Arithmetic, Array
+from core.arithmetic.operations import Arithmetic, Array
 from core.layers import Module
 
 

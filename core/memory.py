@@ -10,8 +10,10 @@ from typing import cast
 import psutil
 
 import caffe_loader
-from core.arithmetic import Arithmetic, Array
-from core.blas import COLUMN_CUT
+from core.arithmetic.blas import COLUMN_CUT
+from core.arithmetic.operations import Arithmetic, Array
+from core.arithmetic.torch7_convolution import BLOCK_BYTES
+from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement
 from core.errors import NeuralStyleError
 from core.images import image_size
@@ -21,8 +23,6 @@ from core.network import LossNetwork, build_network
 from core.registry import find_model_file
 from core.resize import scaled_size
 from core.settings import Settings
-from core.torch7_convolution import BLOCK_BYTES
-from core.torch_random import Torch7Random
 
 FLOAT, INDEX = 4, 8
 MEBIBYTE = 1 << 20

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import caffe_loader
-from core.arithmetic import Arithmetic, Array
+from core.arithmetic.operations import Arithmetic, Array
+from core.arithmetic.torch7_random import Torch7Random
 from core.dense_layers import Dropout
 from core.errors import NetworkError
 from core.layer_factory import make_module
 from core.layers import Module, SpatialAveragePooling, SpatialMaxPooling
 from core.losses import ContentLoss, StyleLoss, TVLoss
 from core.settings import Settings
-from core.torch_random import Torch7Random
 
 
 @dataclass(frozen=True)

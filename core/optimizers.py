@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arithmetic import Arithmetic, Array
+from core.arithmetic.operations import Arithmetic, Array
 
 
 class Step(NamedTuple):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.blas import blas_build
+from core.arithmetic.blas import blas_build
+from core.arithmetic.cores import available_cores
 from core.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
-from core.cores import available_cores
 from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
 from core.identity import NUMERIC_VERSION

@@ -29,7 +29,7 @@ __all__ = [
     "verify",
 ]
 
-MODELS_DIR = Path(__file__).resolve().parent.parent / "vgg_models"
+MODELS_DIR = Path(__file__).resolve().parents[2] / "vgg_models"
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, ModelEntry]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 import caffe_loader
 from core import events
-from core.allocation import return_freed_memory
-from core.arithmetic import Arithmetic, Array
+from core.arithmetic.allocation import return_freed_memory
+from core.arithmetic.operations import Arithmetic, Array
+from core.arithmetic.torch7_random import RandomState, Torch7Random
 from core.devices import Placement, choose
 from core.errors import CheckpointError
 from core.images import Image, deprocess, load_image, original_colors, preprocess
@@ -21,7 +22,6 @@ from core.optimizers import Adam, Lbfgs, SolverState
 from core.registry import find_model_file
 from core.resize import scale, scale_to
 from core.settings import Settings
-from core.torch_random import RandomState, Torch7Random
 
 DEFAULT_CORRECTIONS = 100
 

@@ -1,10 +1,10 @@
-"""Cutting a product over threads keeps every bit, over random shapes and both rules of core.blas."""
+"""Cutting a product over threads keeps every bit: random shapes, both rules of the BLAS module."""
 
 import numpy as np
 import pytest
 
-from core import blas
-from core.blas import COLUMN_CUT, ROW_CUT, Matrix, cut, sgemm
+from core.arithmetic import blas
+from core.arithmetic.blas import COLUMN_CUT, ROW_CUT, Matrix, cut, sgemm
 
 RNG = np.random.default_rng(7)
 reference_kernel = pytest.mark.skipif(

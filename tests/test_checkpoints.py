@@ -14,12 +14,12 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from cli.neural_style import main
+from core.arithmetic.torch7_random import Torch7Random
 from core.checkpoint import checkpoint_file
 from core.devices import choose
 from core.events import CheckpointDue, Evaluation
 from core.settings import Settings
 from core.stylize import stylize
-from core.torch_random import Torch7Random
 from tests.compare import assert_identical
 from tests.conftest import GOLDEN, ROOT
 from tests.test_neural_style_command import MODEL, PAINTING, PHOTO, words

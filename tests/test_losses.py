@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.arithmetic import sequential_mean_square, sequential_sum
+from core.arithmetic.native import NativeArithmetic
+from core.arithmetic.operations import sequential_mean_square, sequential_sum
+from core.arithmetic.torch7 import Torch7Arithmetic
 from core.layers import ReLU
 from core.losses import ContentLoss, StyleLoss, TVLoss
-from core.native import NativeArithmetic
-from core.torch7 import Torch7Arithmetic
 from tests.compare import assert_identical
 
 RNG = np.random.default_rng(19)

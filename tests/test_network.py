@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import caffe_loader
+from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose, native_placement, parse_gpus, split_strategy
 from core.errors import DeviceError, NetworkError
 from core.network import Losses, build_network
 from core.settings import Settings
-from core.torch_random import Torch7Random
 from tests.conftest import GOLDEN
 
 RNG = np.random.default_rng(23)

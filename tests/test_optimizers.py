@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.native import NativeArithmetic
+from core.arithmetic.native import NativeArithmetic
+from core.arithmetic.torch7 import Torch7Arithmetic
 from core.optimizers import Adam, Lbfgs
-from core.torch7 import Torch7Arithmetic
 from tests.compare import assert_identical
 
 F32 = np.float32

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.arithmetic import Window
-from core.native import NativeArithmetic
-from core.torch7 import Torch7Arithmetic
+from core.arithmetic.native import NativeArithmetic
+from core.arithmetic.operations import Window
+from core.arithmetic.torch7 import Torch7Arithmetic
 from tests.compare import assert_identical
 
 RNG = np.random.default_rng(13)

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 import caffe_loader
+from core.arithmetic.native import NativeArithmetic
+from core.arithmetic.torch7_random import Torch7Random
 from core.images import load_image, preprocess
-from core.native import NativeArithmetic
 from core.network import build_network
 from core.optimizers import Lbfgs, Tolerances
 from core.resize import scale
 from core.settings import Settings
-from core.torch_random import Torch7Random
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
 from core.training.slow import Objective, optimise, start

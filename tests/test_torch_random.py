@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.torch_random import Torch7Random
+from core.arithmetic.torch7_random import Torch7Random
 from tests.compare import assert_identical
 from tests.conftest import GOLDEN
 

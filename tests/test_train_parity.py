@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.torch_random import Torch7Random
+from core.arithmetic.torch7_random import Torch7Random
 from core.training import events, network_start
 from core.training.settings import TrainSettings
 from core.training.training import train

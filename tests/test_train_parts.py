@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from core.arithmetic.torch7_random import Torch7Random
 from core.errors import NetworkError, SettingsError, TransformError
-from core.torch_random import Torch7Random
 from core.training import events, learner
 from core.training.adam import Torch7Adam
 from core.training.batches import Batch

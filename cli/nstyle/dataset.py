@@ -15,7 +15,7 @@ from cli.runs.files import check_target
 from cli.terminal.output import notice, shows_progress, warnings_as_notices
 from cli.terminal.program import ending
 from cli.terminal.tables import table
-from core.cores import available_cores
+from core.arithmetic.cores import available_cores
 from core.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cli.executors.schedule import Schedule, planned, stop_children
 from cli.executors.stage_runs import RUNNERS, run_in_process, run_stage
 from cli.terminal.output import notice
 from cli.terminal.program import ending
-from core.cores import available_cores
+from core.arithmetic.cores import available_cores
 from core.errors import SettingsError
 from core.programs import PROGRAMS
 from core.stages.changes import at_most, parsed, relocated

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cli.parity.reference_runs import ReferenceRun
 from cli.parity.stages import Recorder
-from core.arithmetic import Array
+from core.arithmetic.operations import Array
 from core.compare import psnr
 from core.devices import choose
 from core.events import Evaluation, NetworkBuilt

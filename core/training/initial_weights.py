@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.torch_random import Torch7Random
+from core.arithmetic.torch7_random import Torch7Random
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from core.cores import available_cores
+from core.arithmetic.cores import available_cores
 from core.training.adam import Torch7Adam
 from core.training.batches import Batch
 from core.training.checkpoints import TrainingState

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from torch import nn
 
 from caffe_loader.errors import printable
+from core.arithmetic.torch7_random import Torch7Random
 from core.errors import TransformError
-from core.torch_random import Torch7Random
 from core.training.batches import Batch
 from core.training.initial_weights import initialise
 from core.training.settings import TrainSettings

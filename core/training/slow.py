@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose_native
 from core.errors import NetworkError
 from core.events import Evaluation, Event, SolverMessage
 from core.images import Image, load_image
 from core.optimizers import Adam, Lbfgs, Tolerances
 from core.resize import scale
-from core.torch_random import Torch7Random
 from core.training.checks import weights_by_layer
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss

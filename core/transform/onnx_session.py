@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from caffe_loader.errors import printable
-from core.cores import available_cores
+from core.arithmetic.cores import available_cores
 from core.errors import DeviceError, TransformError
 
 if TYPE_CHECKING:

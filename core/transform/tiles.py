@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.allocation import return_freed_memory
+from core.arithmetic.allocation import return_freed_memory
 from core.errors import TransformError
 from core.transform.onnx_session import SHORT, SessionSettings, first_line, open_session
 from core.transform.onnx_walk import attributes, opset_of

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from core.cores import available_cores
+from core.arithmetic.cores import available_cores
 from core.errors import DeviceError, TransformError
 from core.transform.onnx_session import first_line
 from core.transform.pixels import NetworkFormat

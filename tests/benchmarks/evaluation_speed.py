@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 import caffe_loader
-from core import blas, torch7, torch7_convolution
-from core.cores import available_cores
+from core.arithmetic import blas, torch7, torch7_convolution
+from core.arithmetic.cores import available_cores
+from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose
 from core.network import LossNetwork, build_network
 from core.settings import Settings
-from core.torch_random import Torch7Random
 from tests.benchmarks.full_width import shapes, write_convolutions
 from tests.benchmarks.timing import medians
 from tests.conftest import SHARED

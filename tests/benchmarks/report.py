@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import psutil
 
-from core.blas import blas_build
-from core.cores import available_cores
+from core.arithmetic.blas import blas_build
+from core.arithmetic.cores import available_cores
 
 PACKAGES = ("torch", "numpy", "scipy", "protobuf", "onnxruntime")
 QUIET = 10.0  # percent of all cores that others may use while we measure

@@ -1,9 +1,9 @@
 """The operations whose rounding decides the picture: what layers, losses and optimisers are written in.
 
-Two classes provide them: :class:`core.torch7.Torch7Arithmetic` (NumPy and OpenBLAS, the bits of Torch7 on
-a CPU) and :class:`core.native.NativeArithmetic` (PyTorch on any device). Everything above this seam is
-written once. Images and feature maps are float32 with shape (C, H, W); an ``Array`` is a NumPy array or a
-tensor, whichever the arithmetic works on.
+Two classes provide them: :class:`core.arithmetic.torch7.Torch7Arithmetic` (NumPy and OpenBLAS, the bits of
+Torch7 on a CPU) and :class:`core.arithmetic.native.NativeArithmetic` (PyTorch on any device). Everything
+above this seam is written once. Images and feature maps are float32 with shape (C, H, W); an ``Array`` is a
+NumPy array or a tensor, whichever the arithmetic works on.
 """
 
 from __future__ import annotations

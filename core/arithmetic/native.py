@@ -1,7 +1,7 @@
 """The same operations with PyTorch's kernels, on a CPU, a CUDA card or Apple's MPS.
 
-The algorithm and its quirks are those of :mod:`core.torch7`; the last bits are those of PyTorch. On a CPU
-feature maps are channels-last, which oneDNN's convolutions prefer.
+The algorithm and its quirks are those of :mod:`core.arithmetic.torch7`; the last bits are those of PyTorch.
+On a CPU feature maps are channels-last, which oneDNN's convolutions prefer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812  (PyTorch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.arithmetic import Window, sequential_mean_square
+from core.arithmetic.operations import Window, sequential_mean_square
 
 aten = torch.ops.aten
 
@@ -28,7 +28,7 @@ class ConvolutionTensors(NamedTuple):
 
 
 class NativeArithmetic:
-    """See :class:`core.arithmetic.Arithmetic`; arrays are float32 tensors on ``device``."""
+    """See :class:`core.arithmetic.operations.Arithmetic`; arrays are float32 tensors on ``device``."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

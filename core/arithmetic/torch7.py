@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core import blas, torch7_pooling
-from core.arithmetic import Window, sequential_mean_square, sequential_sum
-from core.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
-from core.cores import available_cores
+from core.arithmetic import blas, torch7_pooling
+from core.arithmetic.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
+from core.arithmetic.cores import available_cores
+from core.arithmetic.operations import Window, sequential_mean_square, sequential_sum
+from core.arithmetic.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
 from core.errors import NetworkError
-from core.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
 
 CHANNELS_AT_ONCE = 8
 
 
 class Torch7Arithmetic:
-    """See :class:`core.arithmetic.Arithmetic`; arrays are C-contiguous float32 NumPy arrays.
+    """See :class:`core.arithmetic.operations.Arithmetic`; arrays are C-contiguous float32 NumPy arrays.
 
     Args:
         threads: over how many threads independent pieces are spread; 0 means all cores. The result does not

@@ -1,7 +1,8 @@
 """Convolution with Torch7's bits: im2col, one sgemm onto the bias, and column-to-image on the way back.
 
 Matches nn.SpatialConvolution on the CPU (THNN SpatialConvolutionMM). The products are done in blocks that
-fit the processor's cache and spread over threads, cut only where core.blas knows that no bit changes.
+fit the processor's cache and spread over threads, cut only where core.arithmetic.blas knows that no bit
+changes.
 """
 
 from __future__ import annotations
@@ -13,8 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arithmetic import Window
-from core.blas import COLUMN_CUT, ROW_CUT, Float32, Matrix, Workers, blas_build, cut, scratch, sgemm
+from core.arithmetic.blas import (
+    COLUMN_CUT,
+    ROW_CUT,
+    Float32,
+    Matrix,
+    Workers,
+    blas_build,
+    cut,
+    scratch,
+    sgemm,
+)
+from core.arithmetic.operations import Window
 
 BLOCK_BYTES = 3 << 20  # columns in flight per thread: about one core's share of the cache
 
