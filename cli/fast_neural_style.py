@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
-from core.registry import MODELS_DIR
+from core.models.registry import MODELS_DIR
 from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings
 

@@ -151,7 +151,7 @@ def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
 def _differences_to_prototxt(settings: Settings) -> list[str]:
     """Kept: the binary file alone decides. A prototxt is read only to say where it disagrees."""
     from caffe_loader import compare_prototxt, open_caffemodel
-    from core.registry import find_model_file, find_proto_file
+    from core.models.registry import find_model_file, find_proto_file
 
     defaults = Settings()
     named = settings.proto_file != defaults.proto_file

@@ -125,8 +125,8 @@ def _exactness(self_test: Callable[[], str]) -> Finding:
 
 
 def _models(folder: Path) -> Iterator[Finding]:
-    from core.registry import load_registry
-    from core.verification import verify
+    from core.models.registry import load_registry
+    from core.models.verification import verify
 
     for entry in load_registry().values():
         path = folder / entry.file

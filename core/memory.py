@@ -19,8 +19,8 @@ from core.errors import NeuralStyleError
 from core.images import image_size
 from core.layers import Module, ReLU, SpatialConvolution, SpatialMaxPooling
 from core.losses import ContentLoss, StyleLoss
+from core.models.registry import find_model_file
 from core.network import LossNetwork, build_network
-from core.registry import find_model_file
 from core.resize import scaled_size
 from core.settings import Settings
 

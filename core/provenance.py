@@ -19,6 +19,7 @@ from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
 from core.identity import NUMERIC_VERSION
 from core.images import Image, to_bytes
+from core.models.registry import find_model_file
 from core.records import (
     Record,
     hashed_file,
@@ -28,7 +29,6 @@ from core.records import (
     pixels_digest,
     save_with_record,
 )
-from core.registry import find_model_file
 from core.settings import Settings
 from core.training.slow_settings import SlowSettings
 

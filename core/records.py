@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from core.atomic import replaced_when_complete
-from core.checksums import file_digests
 from core.errors import ImageError
 from core.flags import flags_of
 from core.images import Image, save_image
+from core.models.checksums import file_digests
 
 if TYPE_CHECKING:
     from collections.abc import Collection

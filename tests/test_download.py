@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.download import Event, Limits, MirrorFailed, Received, Started, Unusable, fetch
 from core.errors import RegistryError
+from core.models.download import Event, Limits, MirrorFailed, Received, Started, Unusable, fetch
 from tests.faulty_server import FaultyServer
 from tests.tiny_model import CONTENT, assert_fetched, entry_for
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from core.checksums import file_digests
 from core.flags import flags_of
-from core.gallery_inputs import INPUTS_DIR, MANIFEST, load_manifest
+from core.models.checksums import file_digests
+from core.models.gallery_inputs import INPUTS_DIR, MANIFEST, load_manifest
 from core.settings import Settings
 from core.settings_yaml import read_yaml
 

@@ -15,9 +15,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from cli.nstyle.inputs import inputs_group
-from core import gallery_inputs
 from core.errors import RegistryError
-from core.gallery_inputs import load_manifest
+from core.models import gallery_inputs
+from core.models.gallery_inputs import load_manifest
 from tests.conftest import ROOT
 from tests.faulty_server import FaultyServer
 

@@ -11,9 +11,9 @@ from google.protobuf import text_format
 
 from caffe_loader import compare_prototxt, open_caffemodel
 from caffe_loader.caffe_pb2 import NetParameter
-from core import registry
 from core.errors import RegistryError
-from core.registry import MODELS_DIR, find_model_file, find_proto_file, load_registry
+from core.models import registry
+from core.models.registry import MODELS_DIR, find_model_file, find_proto_file, load_registry
 from tests.conftest import ROOT
 
 VGG_WIDTHS = [64, 64, 128, 128, 256, 256, 256, 256, *[512] * 8]
@@ -54,7 +54,7 @@ def test_missing_model_tells_the_command(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_finding_a_model_imports_nothing_heavy() -> None:
     program = (
-        "import sys, core.registry; core.registry.find_model_file('vgg19_small.caffemodel'); "
+        "import sys, core.models.registry; core.models.registry.find_model_file('vgg19_small.caffemodel'); "
         "heavy = {'torch', 'requests', 'scipy', 'numpy', 'google.protobuf'}; print(heavy & set(sys.modules))"
     )
     done = subprocess.run(

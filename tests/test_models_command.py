@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from cli.nstyle.models import models_group
-from core import registry
-from core.download import install
+from core.models import registry
+from core.models.download import install
 from tests.faulty_server import FaultyServer
 from tests.tiny_model import CONTENT, assert_fetched, entry_for
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from core.errors import RegistryError
-from core.registry import (
+from core.models.registry import (
     MODELS_DIR,
     ModelEntry,
     describe_wrong_file,

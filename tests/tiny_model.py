@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from core.model_entries import ModelEntry
+from core.models.entries import ModelEntry
 
 CONTENT = b"\n\x04tiny" + random.Random(7).randbytes(300_000)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import NeuralStyleError
-from core.gallery_inputs import load_manifest
-from core.registry import load_registry
+from core.models.gallery_inputs import load_manifest
+from core.models.registry import load_registry
 from core.settings import Settings
 from core.stages.config import Config, read_config
 from core.stages.files import inputs, numbered_outputs, outputs, resolved

@@ -18,7 +18,7 @@ def doctor_command() -> None:
 
     The exit status is 1 if something keeps the program from its promise; what is only absent is none.
     """
-    from core.registry import MODELS_DIR
+    from core.models.registry import MODELS_DIR
 
     problems = 0
     for finding in examine(MODELS_DIR, _self_test):

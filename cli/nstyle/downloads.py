@@ -12,9 +12,9 @@ import click
 from tqdm import tqdm
 
 from cli.terminal.output import discard_log
-from core.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
 from core.errors import NeuralStyleError, RegistryError
-from core.file_entries import FileEntry
+from core.models.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
+from core.models.file_entries import FileEntry
 
 Parameters = ParamSpec("Parameters")
 Entry = TypeVar("Entry", bound=FileEntry)

@@ -9,7 +9,7 @@ import click
 
 from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
 from core.errors import RegistryError
-from core.gallery_inputs import INPUTS_DIR, InputEntry, fetch_input, load_manifest, verify_input
+from core.models.gallery_inputs import INPUTS_DIR, InputEntry, fetch_input, load_manifest, verify_input
 
 _folder = click.option(
     "--to",

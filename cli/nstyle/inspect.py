@@ -14,7 +14,7 @@ from caffe_loader.errors import printable
 from cli.nstyle.inspect_networks import describe_onnx, describe_t7
 from cli.terminal.tables import table
 from core.errors import NeuralStyleError
-from core.registry import Digests, ModelEntry, file_digests, identify, load_registry
+from core.models.registry import Digests, ModelEntry, file_digests, identify, load_registry
 
 _HEADER = ("layer", "type", "shapes", "parameters", "offset", "bytes")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
-from core import registry
-from core.download import Verifying, fetch, install
 from core.errors import RegistryError
-from core.registry import ModelEntry
-from core.verification import RECORD_NAME, verify
+from core.models import registry
+from core.models.download import Verifying, fetch, install
+from core.models.registry import ModelEntry
+from core.models.verification import RECORD_NAME, verify
 
 _ends_in_one_line = ends_in_one_line("nstyle models")
 

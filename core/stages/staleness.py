@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.checksums import file_digests
 from core.errors import NeuralStyleError
 from core.identity import differences
+from core.models.checksums import file_digests
 from core.records import Record, beside, read_record
 from core.stages.config import Stage
 from core.stages.files import makes_many_files, numbered_outputs

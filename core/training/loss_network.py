@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from caffe_loader import load_caffemodel
 from caffe_loader.errors import printable
 from core.errors import NetworkError, NeuralStyleError
-from core.registry import find_model_file
+from core.models.registry import find_model_file
 from core.t7 import load_t7
 from core.transform.from_t7 import to_modules
 from core.transform.networks import split_checkpoint

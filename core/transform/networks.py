@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from caffe_loader.errors import printable, quoted
-from core.checksums import file_digests
 from core.errors import NeuralStyleError, TransformError
+from core.models.checksums import file_digests
 from core.t7 import Table, TorchObject, Value, load_t7
 from core.transform.channels import output_channels
 from core.transform.from_t7 import has_inert_norm, to_modules

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import RegistryError
-from core.file_entries import FileEntry
-from core.transfer import BrokenError, Limits, Received, RefusedError, Started, transfer
-from core.verification import RECORD_NAME, Verification, verify
+from core.models.file_entries import FileEntry
+from core.models.transfer import BrokenError, Limits, Received, RefusedError, Started, transfer
+from core.models.verification import RECORD_NAME, Verification, verify
 
 __all__ = [
     "Event",

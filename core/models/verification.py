@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.checksums import Digests, file_digests, foreign_content, read_head
 from core.errors import RegistryError
-from core.file_entries import FileEntry
+from core.models.checksums import Digests, file_digests, foreign_content, read_head
+from core.models.file_entries import FileEntry
 
 RECORD_NAME = "verified.json"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.download import Limits, Report, fetch
 from core.errors import RegistryError
-from core.file_entries import FILE_RULES, FileEntry, read_table
-from core.verification import RECORD_NAME, Verification, verify
+from core.models.download import Limits, Report, fetch
+from core.models.file_entries import FILE_RULES, FileEntry, read_table
+from core.models.verification import RECORD_NAME, Verification, verify
 
 __all__ = ["INPUTS_DIR", "MANIFEST", "InputEntry", "fetch_input", "load_manifest", "verify_input"]
 
@@ -54,7 +54,7 @@ def fetch_input(
 ) -> Verification:
     """See to it that the picture of ``entry`` lies in ``directory``, and say what it was verified by.
 
-    A file that lies there is never replaced. report, limits: as for ``core.download.fetch``.
+    A file that lies there is never replaced. report, limits: as for ``core.models.download.fetch``.
     Raises RegistryError if another file has its name, or if it cannot be fetched.
     """
     target = Path(directory) / entry.file

@@ -10,8 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.checksums import HEAD_BYTES
 from core.errors import RegistryError
+from core.models.checksums import HEAD_BYTES
 
 if TYPE_CHECKING:  # requests takes a quarter of a second to import; it is, inside the functions that use it
     import requests

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from core.checksums import Digests
 from core.errors import RegistryError
+from core.models.checksums import Digests
 
 Head = bytes  # inside FileEntry that name is a field's
 Rules = Mapping[str, tuple[Callable[[Any], bool], str]]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from core.checksums import Digests, file_digests
 from core.errors import RegistryError
-from core.model_entries import ModelEntry, read_entries
-from core.verification import Verification, describe_wrong_file, verify
+from core.models.checksums import Digests, file_digests
+from core.models.entries import ModelEntry, read_entries
+from core.models.verification import Verification, describe_wrong_file, verify
 
 __all__ = [
     "MODELS_DIR",

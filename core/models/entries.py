@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.checksums import foreign_content
-from core.file_entries import FILE_RULES, FileEntry, Rules, is_file_name, is_line, read_table
+from core.models.checksums import foreign_content
+from core.models.file_entries import FILE_RULES, FileEntry, Rules, is_file_name, is_line, read_table
 
 
 @dataclass(frozen=True)
