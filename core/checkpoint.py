@@ -20,7 +20,7 @@ from core.atomic import folder_beside, path_when_complete, remove_unfinished
 from core.errors import CheckpointError
 from core.events import CheckpointDue
 from core.identity import differences
-from core.optimizers import SolverState
+from core.network.optimizers import SolverState
 from core.records import Record
 from core.settings import Settings
 

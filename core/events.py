@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.arithmetic.torch7_random import RandomState
-from core.network import LossNetwork
-from core.optimizers import SolverState
+from core.network.network import LossNetwork
+from core.network.optimizers import SolverState
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from core.devices import Placement, choose
 from core.errors import CheckpointError
 from core.images import Image, deprocess, load_image, original_colors, preprocess
 from core.models.registry import find_model_file
-from core.network import LossNetwork, build_network
-from core.optimizers import Adam, Lbfgs, SolverState
+from core.network.network import LossNetwork, build_network
+from core.network.optimizers import Adam, Lbfgs, SolverState
 from core.resize import scale, scale_to
 from core.settings import Settings
 

@@ -9,10 +9,15 @@ from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.operations import Window
 from core.arithmetic.torch7 import Torch7Arithmetic
 from core.arithmetic.torch7_random import Torch7Random
-from core.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
 from core.errors import NetworkError
-from core.layer_factory import make_module
-from core.layers import SpatialAveragePooling, SpatialConvolution, SpatialCrossMapLRN, SpatialMaxPooling
+from core.network.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
+from core.network.layer_factory import make_module
+from core.network.layers import (
+    SpatialAveragePooling,
+    SpatialConvolution,
+    SpatialCrossMapLRN,
+    SpatialMaxPooling,
+)
 from tests.compare import assert_identical
 from tests.conftest import GOLDEN
 

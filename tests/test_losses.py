@@ -7,8 +7,8 @@ import torch
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.operations import sequential_mean_square, sequential_sum
 from core.arithmetic.torch7 import Torch7Arithmetic
-from core.layers import ReLU
-from core.losses import ContentLoss, StyleLoss, TVLoss
+from core.network.layers import ReLU
+from core.network.losses import ContentLoss, StyleLoss, TVLoss
 from tests.compare import assert_identical
 
 RNG = np.random.default_rng(19)

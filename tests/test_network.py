@@ -7,7 +7,7 @@ import caffe_loader
 from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose, native_placement, parse_gpus, split_strategy
 from core.errors import DeviceError, NetworkError
-from core.network import Losses, build_network
+from core.network.network import Losses, build_network
 from core.settings import Settings
 from tests.conftest import GOLDEN
 

@@ -8,7 +8,7 @@ import torch
 
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.torch7 import Torch7Arithmetic
-from core.optimizers import Adam, Lbfgs
+from core.network.optimizers import Adam, Lbfgs
 from tests.compare import assert_identical
 
 F32 = np.float32

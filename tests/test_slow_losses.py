@@ -8,8 +8,8 @@ import caffe_loader
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.torch7_random import Torch7Random
 from core.images import load_image, preprocess
-from core.network import build_network
-from core.optimizers import Lbfgs, Tolerances
+from core.network.network import build_network
+from core.network.optimizers import Lbfgs, Tolerances
 from core.resize import scale
 from core.settings import Settings
 from core.training.loss_network import load_loss_network

@@ -20,8 +20,8 @@ from core.compare import psnr
 from core.devices import choose
 from core.events import Evaluation, NetworkBuilt
 from core.images import to_bytes
-from core.layers import ReLU, SpatialMaxPooling
-from core.network import LossNetwork
+from core.network.layers import ReLU, SpatialMaxPooling
+from core.network.network import LossNetwork
 from core.settings import Settings
 from core.stylize import output_image, stylize
 

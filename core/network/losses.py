@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.arithmetic.operations import Arithmetic, Array
-from core.layers import Module
+from core.network.layers import Module
 
 
 class FeatureLoss(Module):

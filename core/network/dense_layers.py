@@ -1,4 +1,4 @@
-"""Layers that classification networks end with, and activations beside ReLU; see :mod:`core.layers`."""
+"""Layers that classification networks end with, and activations other than ReLU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import caffe_loader
 from core.arithmetic.operations import Arithmetic, Array
 from core.arithmetic.torch7_random import Torch7Random
 from core.errors import NetworkError
-from core.layers import Module
+from core.network.layers import Module
 
 
 class Tanh(Module):

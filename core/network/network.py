@@ -9,11 +9,11 @@ from typing import Any
 import caffe_loader
 from core.arithmetic.operations import Arithmetic, Array
 from core.arithmetic.torch7_random import Torch7Random
-from core.dense_layers import Dropout
 from core.errors import NetworkError
-from core.layer_factory import make_module
-from core.layers import Module, SpatialAveragePooling, SpatialMaxPooling
-from core.losses import ContentLoss, StyleLoss, TVLoss
+from core.network.dense_layers import Dropout
+from core.network.layer_factory import make_module
+from core.network.layers import Module, SpatialAveragePooling, SpatialMaxPooling
+from core.network.losses import ContentLoss, StyleLoss, TVLoss
 from core.settings import Settings
 
 

@@ -7,9 +7,9 @@ from functools import singledispatch
 import caffe_loader
 from core.arithmetic.operations import Arithmetic, Window
 from core.arithmetic.torch7_random import Torch7Random
-from core.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
 from core.errors import NetworkError
-from core.layers import (
+from core.network.dense_layers import Dropout, Linear, Sigmoid, SoftMax, Tanh, View
+from core.network.layers import (
     Module,
     ReLU,
     SpatialAveragePooling,

@@ -1,0 +1,1 @@
+"""The loss network: layers, losses, and the optimisers that minimise them."""
