@@ -69,7 +69,7 @@ def settings_of(line: CommandLine) -> Settings:
 def _check_outputs(settings: Settings, line: CommandLine) -> None:
     """Whatever cannot be written is said before any work."""
     from cli.runs.files import check_target
-    from core.images import check_writable
+    from core.pictures.images import check_writable
 
     check_writable(settings.output_image)
     for flag in ("trace_file", "plot_losses", "save_config"):

@@ -45,7 +45,7 @@ def run_settings(settings: SlowSettings) -> int:
 
     from cli.runs.slow_neural_style import run
     from core.devices import choose_native
-    from core.images import check_writable
+    from core.pictures.images import check_writable
 
     check_writable(settings.output_image)
     placement = choose_native(settings.gpu, settings.threads)

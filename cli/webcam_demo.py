@@ -14,7 +14,7 @@ from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.errors import SettingsError
-from core.images import Image
+from core.pictures.images import Image
 from core.transform.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames
 
 if TYPE_CHECKING:

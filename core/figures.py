@@ -10,7 +10,7 @@ from typing import Any
 from core.atomic import replaced_when_complete
 from core.errors import SettingsError
 from core.flags import flags_of
-from core.images import load_image
+from core.pictures.images import load_image
 from core.settings_text import format_value
 from core.stages.config import Config, Stage
 from core.stages.files import makes_many_files

@@ -16,12 +16,12 @@ from core.arithmetic.torch7_convolution import BLOCK_BYTES
 from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement
 from core.errors import NeuralStyleError
-from core.images import image_size
 from core.models.registry import find_model_file
 from core.network.layers import Module, ReLU, SpatialConvolution, SpatialMaxPooling
 from core.network.losses import ContentLoss, StyleLoss
 from core.network.network import LossNetwork, build_network
-from core.resize import scaled_size
+from core.pictures.images import image_size
+from core.pictures.resize import scaled_size
 from core.settings import Settings
 
 FLOAT, INDEX = 4, 8

@@ -18,8 +18,8 @@ from core.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
 from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
 from core.identity import NUMERIC_VERSION
-from core.images import Image, to_bytes
 from core.models.registry import find_model_file
+from core.pictures.images import Image, to_bytes
 from core.records import (
     Record,
     hashed_file,

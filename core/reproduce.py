@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from core.errors import SettingsError
 from core.events import Evaluation, Event
 from core.flags import Flag, flags_of, is_list
-from core.images import Image, to_bytes
 from core.models.checksums import file_digests
 from core.models.registry import MODELS_DIR
+from core.pictures.images import Image, to_bytes
 from core.provenance import trace_digest
 from core.records import Record, pixels_digest
 from core.settings import Settings

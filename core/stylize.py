@@ -16,11 +16,11 @@ from core.arithmetic.operations import Arithmetic, Array
 from core.arithmetic.torch7_random import RandomState, Torch7Random
 from core.devices import Placement, choose
 from core.errors import CheckpointError
-from core.images import Image, deprocess, load_image, original_colors, preprocess
 from core.models.registry import find_model_file
 from core.network.network import LossNetwork, build_network
 from core.network.optimizers import Adam, Lbfgs, SolverState
-from core.resize import scale, scale_to
+from core.pictures.images import Image, deprocess, load_image, original_colors, preprocess
+from core.pictures.resize import scale, scale_to
 from core.settings import Settings
 
 DEFAULT_CORRECTIONS = 100

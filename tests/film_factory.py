@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from core.images import save_image
+from core.pictures.images import save_image
 from core.transform.video import stylize_video
 
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.__main__ import main
-from core.compare import compare_files, psnr
 from core.errors import ImageError
+from core.pictures.compare import compare_files, psnr
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cli.__main__ import main
 from cli.fast_neural_style import main as fast_neural_style
-from core.images import save_image
+from core.pictures.images import save_image
 from core.transform import convert as convert_module
 from core.transform.convert import convert
 from core.transform.onnx_file import read_onnx

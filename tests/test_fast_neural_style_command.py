@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cli.fast_neural_style import GRAMMAR, main
-from core.images import image_size
+from core.pictures.images import image_size
 from core.settings_yaml import read_yaml
 from core.transform.settings import TransformSettings
 from tests.conftest import ROOT

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import images
 from core.errors import ImageError
-from core.images import (
+from core.pictures import images
+from core.pictures.images import (
     deprocess,
     image_size,
     load_image,
@@ -18,7 +18,7 @@ from core.images import (
     save_image,
     to_bytes,
 )
-from core.resize import scale, scale_to
+from core.pictures.resize import scale, scale_to
 from tests.compare import assert_identical
 from tests.conftest import GOLDEN, SHARED_GOLDEN
 

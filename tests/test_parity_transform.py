@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cli.parity.transform import PROGRAM_RUNS, PUBLISHED, program_distance, published_distance
-from core.images import load_image
-from core.resize import scale
+from core.pictures.images import load_image
+from core.pictures.resize import scale
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])

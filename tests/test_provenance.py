@@ -13,9 +13,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from cli.__main__ import main as nstyle_main
 from cli.neural_style import main
-from core import images
 from core.errors import ImageError
 from core.models.checksums import file_digests
+from core.pictures import images
 from core.records import pixels_digest, read_record
 from tests.conftest import ROOT
 from tests.test_neural_style_command import MODEL, PAINTING, PHOTO, words

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.resize import scale_to, scaled_size
+from core.pictures.resize import scale_to, scaled_size
 from tests.compare import assert_identical
 
 RNG = np.random.default_rng(5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import VideoError
-from core.images import load_image, save_image
+from core.pictures.images import load_image, save_image
 from tests.film_factory import (
     Counted,
     film_times,

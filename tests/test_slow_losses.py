@@ -7,10 +7,10 @@ import torch
 import caffe_loader
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.torch7_random import Torch7Random
-from core.images import load_image, preprocess
 from core.network.network import build_network
 from core.network.optimizers import Lbfgs, Tolerances
-from core.resize import scale
+from core.pictures.images import load_image, preprocess
+from core.pictures.resize import scale
 from core.settings import Settings
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss

@@ -20,7 +20,7 @@ from cli.nstyle.report import fixed_point
 from cli.slow_neural_style import main
 from core.devices import choose_native
 from core.events import Evaluation
-from core.images import to_bytes
+from core.pictures.images import to_bytes
 from core.report.runs import find_runs
 from core.settings_yaml import read_yaml
 from core.training.slow import optimise, output_image

@@ -18,7 +18,7 @@ from cli.nstyle.run_config import run_command
 from cli.runs import training_log as train_log
 from cli.terminal.lua_flags import parse
 from cli.train_fast_neural_style import GRAMMAR, main
-from core.images import image_size
+from core.pictures.images import image_size
 from core.training.checkpoints import load_state, state_file
 from core.training.settings import TrainSettings
 from core.transform.networks import load_network

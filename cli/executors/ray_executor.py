@@ -23,8 +23,8 @@ from cli.executors.stage_runs import log_file
 from cli.terminal.output import notice
 from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError
-from core.images import create_folder
 from core.models.registry import find_model_file, find_proto_file
+from core.pictures.images import create_folder
 from core.records import digest, local_path
 from core.stages.changes import with_paths
 from core.stages.config import Stage

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.terminal.program import ending
-from core.images import create_folder
+from core.pictures.images import create_folder
 from core.stages.config import Stage
 from core.stages.files import makes_many_files, outputs
 

@@ -20,7 +20,7 @@ def compare_command(ours: Path, theirs: Path, heat_map: Path | None) -> None:
 
     The exit status is 0 whatever the difference, 1 where they cannot be compared.
     """
-    from core.compare import compare_files, save_heat_map
+    from core.pictures.compare import compare_files, save_heat_map
 
     try:
         found = compare_files(ours, theirs)

@@ -9,7 +9,7 @@ import click
 
 from cli.nstyle.run_config import stages_of
 from cli.terminal.program import ending
-from core.images import create_folder
+from core.pictures.images import create_folder
 from core.stages.config import read_config
 
 

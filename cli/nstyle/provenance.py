@@ -22,7 +22,7 @@ from core.settings_text import format_value
 if TYPE_CHECKING:
     from core.devices import Placement
     from core.events import Evaluation, Event
-    from core.images import Image
+    from core.pictures.images import Image
     from core.records import Record
 
 SHOWN_DIGITS = 16

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from cli.parity.reference_runs import ReferenceRun
 from cli.parity.stages import Recorder
 from core.arithmetic.operations import Array
-from core.compare import psnr
 from core.devices import choose
 from core.events import Evaluation, NetworkBuilt
-from core.images import to_bytes
 from core.network.layers import ReLU, SpatialMaxPooling
 from core.network.network import LossNetwork
+from core.pictures.compare import psnr
+from core.pictures.images import to_bytes
 from core.settings import Settings
 from core.stylize import output_image, stylize
 

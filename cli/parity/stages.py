@@ -17,9 +17,9 @@ from cli.parity.reference_runs import ReferenceRun
 from cli.runs.neural_style import Session
 from core.devices import Placement
 from core.events import Evaluation, Event, NetworkBuilt
-from core.images import load_image, preprocess
 from core.network.network import LossNetwork
-from core.resize import scale
+from core.pictures.images import load_image, preprocess
+from core.pictures.resize import scale
 from core.settings import Settings
 from core.stylize import load_inputs, stylize
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from core.compare import psnr
-from core.images import Image, load_image, save_image, to_bytes
+from core.pictures.compare import psnr
+from core.pictures.images import Image, load_image, save_image, to_bytes
 from core.transform.convert import convert
 from core.transform.open_model import open_model
 from core.transform.runners import Runner

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.output import print_log, shows_progress, warnings_as_notices
 from core.errors import NeuralStyleError, SettingsError
-from core.images import create_folder
 from core.models.checksums import file_digests
+from core.pictures.images import create_folder
 from core.transform.folders import for_each, pictures
 from core.transform.open_model import OpenedModel
 from core.transform.record import Recorder

@@ -17,7 +17,7 @@ from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement
 from core.errors import CheckpointError, DivergenceError
 from core.events import CheckpointDue, Evaluation, Event
-from core.images import save_image
+from core.pictures.images import save_image
 from core.provenance import Provenance
 from core.settings import Settings
 from core.stages.files import numbered

@@ -17,7 +17,7 @@ from cli.runs.training_text import log_lines
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.output import notice, shows_progress, warnings_as_notices
 from core.errors import CheckpointError, ImageError, NeuralStyleError, SettingsError
-from core.images import check_readable, save_image
+from core.pictures.images import check_readable, save_image
 from core.training import events
 from core.training.checkpoints import (
     TrainingState,

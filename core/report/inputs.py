@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ImageError, SettingsError
-from core.images import check_readable
+from core.pictures.images import check_readable
 from core.programs import PictureSettings
 from core.records import Record, digest
 from core.report.pictures import PictureView, scaled

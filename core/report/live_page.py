@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from core.errors import NeuralStyleError
-from core.images import to_bytes
+from core.pictures.images import to_bytes
 from core.records import beside, read_record
 from core.report.inputs import Inputs
 from core.report.live import ENDED, Live, Snapshot

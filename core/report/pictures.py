@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from core.errors import ImageError
-from core.images import check_readable, load_image, to_bytes
+from core.pictures.images import check_readable, load_image, to_bytes
 
 LONGEST_SIDE = 512
 THUMBNAIL_SIDE = 320

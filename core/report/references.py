@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.compare import Comparison, compare_files, save_heat_map
 from core.errors import ImageError
+from core.pictures.compare import Comparison, compare_files, save_heat_map
 from core.report.pictures import PictureView, as_it_is, scaled
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.images import Image
+from core.pictures.images import Image
 from core.training.checkpoints import TrainingState
 from core.training.network_start import Start
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss, smooth_l1_loss
 
-from core.images import load_image
-from core.resize import scale
+from core.pictures.images import load_image
+from core.pictures.resize import scale
 from core.training.checks import weights_by_layer
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from core.errors import DatasetError, ImageError
-from core.images import check_readable, load_image
+from core.pictures.images import check_readable, load_image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")  # lower-cased, as in make_style_dataset.py
 Pixels = NDArray[np.uint8]

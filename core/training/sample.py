@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from core.errors import TransformError
-from core.images import Image, load_image
-from core.resize import scale
+from core.pictures.images import Image, load_image
+from core.pictures.resize import scale
 from core.training.settings import TrainSettings
 from core.transform.geometry import geometry
 from core.transform.pixels import FORMATS, NetworkFormat

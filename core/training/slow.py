@@ -23,9 +23,9 @@ from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose_native
 from core.errors import NetworkError
 from core.events import Evaluation, Event, SolverMessage
-from core.images import Image, load_image
 from core.network.optimizers import Adam, Lbfgs, Tolerances
-from core.resize import scale
+from core.pictures.images import Image, load_image
+from core.pictures.resize import scale
 from core.training.checks import weights_by_layer
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.compare import INSTALL, psnr
 from core.errors import ImageError, TransformError
+from core.pictures.compare import INSTALL, psnr
 from core.training.picture_files import Pixels, load_rgb, to_planes
 from core.training.pieces import bicubic, low_resolution
 from core.transform.histogram import match_histograms

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from caffe_loader.errors import printable
 from core.errors import TransformError
-from core.images import Image
+from core.pictures.images import Image
 from core.transform.networks import TransformNetwork, load_network, source_digest
 from core.transform.onnx_file import read_onnx, write_onnx
 from core.transform.onnx_graph import to_onnx

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images import Image
+from core.pictures.images import Image
 
 
 def match_histograms(picture: Image, reference: Image) -> Image:

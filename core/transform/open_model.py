@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import TransformError
-from core.images import Image
+from core.pictures.images import Image
 from core.transform.onnx_detect import detect_format
 from core.transform.onnx_file import read_onnx
 from core.transform.onnx_norms import with_exact_norms

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images import Image
+from core.pictures.images import Image
 
 Triple = tuple[float, float, float]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.identity import NUMERIC_VERSION
-from core.images import Image, to_bytes
+from core.pictures.images import Image, to_bytes
 from core.records import (
     Record,
     hashed_file,

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from core.errors import VideoError
-from core.images import EXTENSIONS, Image, load_image
+from core.pictures.images import EXTENSIONS, Image, load_image
 from core.transform.video_source import Look, SourceFrame, file_identity
 
 FASTEST = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.errors import VideoError
-from core.images import Image
+from core.pictures.images import Image
 
 
 class Smoother:

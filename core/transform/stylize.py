@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import TransformError
-from core.images import Image, check_writable, create_folder, load_image, save_image
-from core.resize import scale, scale_to
+from core.pictures.images import Image, check_writable, create_folder, load_image, save_image
+from core.pictures.resize import scale, scale_to
 from core.transform.histogram import match_histograms
 from core.transform.median import median_filter
 from core.transform.pixels import NetworkFormat

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.errors import VideoError
-from core.images import Image, check_writable, save_image, to_bytes
+from core.pictures.images import Image, check_writable, save_image, to_bytes
 from core.transform.sequences import Pattern, Sequence, is_pattern
 from core.transform.smoothing import Smoother, size_changed
 from core.transform.video_encoder import Encoder, even_size

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.errors import VideoError
-from core.images import Image
+from core.pictures.images import Image
 from core.transform.video_encoder import EncodedFrame
 
 STATE = "state.json"

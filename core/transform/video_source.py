@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from core.errors import VideoError
-from core.images import Image
+from core.pictures.images import Image
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -19,7 +19,7 @@ import numpy as np
 
 from core.errors import SettingsError, VideoError
 from core.flags import flag
-from core.images import Image, to_bytes
+from core.pictures.images import Image, to_bytes
 from core.transform.smoothing import size_changed
 from core.transform.video_encoder import Encoder, even_size
 from core.transform.video_source import Film, Look

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image as PillowImage
 
-from core.images import load_image, save_image, to_bytes
+from core.pictures.images import load_image, save_image, to_bytes
 from core.transform.architecture import Architecture, build
 from core.transform.checkpoint import save_checkpoint
 from core.transform.open_model import open_model, probe_picture

@@ -43,7 +43,7 @@ def report(arguments: list[str]) -> None:
 def table() -> str:
     """All cases as a Markdown table."""
     # not at the top: the measured process, which imports this module too, would load PyTorch for it
-    from core.images import save_image
+    from core.pictures.images import save_image
     from core.transform.convert import convert
     from core.transform.open_model import probe_picture
     from tests.benchmarks.fast_path import write_candy

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.atomic import replaced_when_complete
 from core.errors import ImageError
-from core.images import load_image
+from core.pictures.images import load_image
 
 Levels = NDArray[np.float64]
 WINDOW = 7  # pixels, of SSIM

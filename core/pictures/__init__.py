@@ -1,0 +1,1 @@
+"""Picture files, resizing, and comparing two pictures."""
