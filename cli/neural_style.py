@@ -13,9 +13,9 @@ from core.settings import Settings, format_number
 from core.settings_yaml import read_yaml
 
 if TYPE_CHECKING:
-    from core.checkpoint import Checkpoint
     from core.devices import Placement
     from core.events import Event
+    from core.records.checkpoint import Checkpoint
 
 GRAMMAR = Grammar(
     "neural_style",
@@ -109,9 +109,9 @@ def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Check
 
     Raises: CheckpointError where ``strict``: it is of another run, or damaged. Otherwise it is passed over.
     """
-    from core.checkpoint import checkpoint_file, load_checkpoint
     from core.errors import CheckpointError
-    from core.provenance import run_identity
+    from core.records.checkpoint import checkpoint_file, load_checkpoint
+    from core.records.provenance import run_identity
 
     path = checkpoint_file(settings.output_image)
     if not path.exists():

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from cli.neural_style import main
 from core.arithmetic.torch7_random import Torch7Random
-from core.checkpoint import checkpoint_file
 from core.devices import choose
 from core.events import CheckpointDue, Evaluation
+from core.records.checkpoint import checkpoint_file
 from core.settings import Settings
 from core.stylize import stylize
 from tests.compare import assert_identical

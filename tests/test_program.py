@@ -19,7 +19,7 @@ def test_a_lost_file_is_one_line_of_any_drop_in(capsys):
 
 
 def test_a_lost_file_is_one_line_of_any_subcommand(monkeypatch):
-    monkeypatch.setattr("core.records.read_record", lost)
+    monkeypatch.setattr("core.records.records.read_record", lost)
     shown = CliRunner().invoke(__main__.main, ["show", "gone/out.png"])
     assert shown.exit_code == 1
     assert shown.output == "Error: gone/out.png: No such file or directory\n"

@@ -16,7 +16,7 @@ from cli.neural_style import main
 from core.errors import ImageError
 from core.models.checksums import file_digests
 from core.pictures import images
-from core.records import pixels_digest, read_record
+from core.records.records import pixels_digest, read_record
 from tests.conftest import ROOT
 from tests.test_neural_style_command import MODEL, PAINTING, PHOTO, words
 
@@ -133,7 +133,7 @@ def test_the_picture_may_be_gone_before_its_record_is_written(here, monkeypatch)
         Path(path).unlink()
         return written[-1]
 
-    monkeypatch.setattr("core.records.save_image", save)
+    monkeypatch.setattr("core.records.records.save_image", save)
     run("out.png")
     assert json.loads((here / "out.png.json").read_text())["sha256"] == written[-1]
     assert not (here / "out.png").exists()
@@ -171,7 +171,7 @@ def test_a_stranger_that_cannot_be_read_is_passed_over(here, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return file_digests(path)
 
-    monkeypatch.setattr("core.reproduce.file_digests", digests)
+    monkeypatch.setattr("core.records.reproduce.file_digests", digests)
     shown = nstyle("reproduce", "out.png", "--inputs", "in", "--inputs", MODELS)
     assert shown.output == "identical: every pixel, and the losses of all 3 evaluations\n"
 
@@ -232,7 +232,7 @@ def test_pictures_without_a_record(here):
 
 
 def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
-    from core import records
+    from core.records import records
 
     def gone(path):
         raise OSError("gone")

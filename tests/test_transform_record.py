@@ -11,7 +11,7 @@ from PIL import Image
 
 from cli.__main__ import main as nstyle_main
 from cli.fast_neural_style import main
-from core.records import read_record
+from core.records.records import read_record
 from tests.transform_models import write_network
 
 

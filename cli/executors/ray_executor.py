@@ -25,7 +25,7 @@ from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError
 from core.models.registry import find_model_file, find_proto_file
 from core.pictures.images import create_folder
-from core.records import digest, local_path
+from core.records.records import digest, local_path
 from core.stages.changes import with_paths
 from core.stages.config import Stage
 from core.stages.files import inputs, makes_many_files, outputs

@@ -15,7 +15,7 @@ from typing import Any
 
 from cli.executors.stage_runs import run_stage
 from core.atomic import replaced_when_complete
-from core.records import beside
+from core.records.records import beside
 from core.stages.config import Stage
 from core.stages.files import numbered_outputs, outputs
 

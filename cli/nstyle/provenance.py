@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.devices import Placement
     from core.events import Evaluation, Event
     from core.pictures.images import Image
-    from core.records import Record
+    from core.records.records import Record
 
 SHOWN_DIGITS = 16
 
@@ -32,7 +32,7 @@ SHOWN_DIGITS = 16
 @click.argument("picture", type=click.Path(path_type=Path))
 def show_command(picture: Path) -> None:
     """Show how PICTURE was made: command, inputs, arithmetic, versions, losses."""
-    from core.records import read_record
+    from core.records.records import read_record
 
     try:
         record = read_record(picture)
@@ -112,7 +112,7 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
 
     Inputs are looked for by checksum in the folders of --inputs, here, and beside the picture.
     """
-    from core.records import read_record
+    from core.records.records import read_record
 
     try:
         record = read_record(picture)
@@ -129,7 +129,7 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
 def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """What to print, and whether picture and losses are the recorded ones."""
     from core.devices import choose
-    from core.reproduce import check_repeatable, settings_of
+    from core.records.reproduce import check_repeatable, settings_of
     from core.stylize import output_image, stylize
 
     settings = settings_of(record, Settings, folders)
@@ -141,7 +141,7 @@ def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[
 def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """The same."""
     from core.devices import choose_native
-    from core.reproduce import check_repeatable, settings_of
+    from core.records.reproduce import check_repeatable, settings_of
     from core.training.slow import optimise, output_image
     from core.training.slow_settings import SlowSettings
 
@@ -154,8 +154,8 @@ def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
 def _followed(
     record: Record, placement: Placement, events: Iterable[Event], picture_of: Callable[[Evaluation], Image]
 ) -> tuple[list[str], bool]:
-    from core.provenance import environment
-    from core.reproduce import reproduce
+    from core.records.provenance import environment
+    from core.records.reproduce import reproduce
 
     if record["arithmetic"] != placement.kind:
         _tell(f"made in {record['arithmetic']} arithmetic; here it is {placement.kind}")
@@ -175,7 +175,7 @@ def _followed(
 
 def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """What to print, and whether the picture is the recorded one."""
-    from core.reproduce import settings_of
+    from core.records.reproduce import settings_of
     from core.transform.open_model import open_model
     from core.transform.record import environment
     from core.transform.reproduce import is_reproduced

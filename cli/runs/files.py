@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING
 
 from cli.nstyle.report import seventeen_digits
 from core.atomic import replaced_when_complete
-from core.checkpoint import Checkpoint
 from core.errors import SettingsError
 from core.events import Evaluation
+from core.records.checkpoint import Checkpoint
 from core.settings_yaml import to_yaml
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from cli.runs.loss_plot import plot_losses
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.interruption import Interrupted, signals_raise
 from cli.terminal.output import shows_progress, warnings_as_notices
-from core.checkpoint import Checkpoint, checkpoint_file
 from core.devices import Placement
 from core.errors import CheckpointError, DivergenceError
 from core.events import CheckpointDue, Evaluation, Event
 from core.pictures.images import save_image
-from core.provenance import Provenance
+from core.records.checkpoint import Checkpoint, checkpoint_file
+from core.records.provenance import Provenance
 from core.settings import Settings
 from core.stages.files import numbered
 from core.stylize import output_image, stylize

@@ -16,7 +16,7 @@ from cli.terminal.output import shows_progress, warnings_as_notices
 from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage
-from core.provenance import Provenance
+from core.records.provenance import Provenance
 from core.stages.files import numbered_at_first_dot
 from core.training.slow import optimise, output_image
 from core.training.slow_record import PROGRAM, run_identity

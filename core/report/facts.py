@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.programs import PictureSettings
-from core.records import Record, digest, pixels_digest
+from core.records.records import Record, digest, pixels_digest
 from core.report.pictures import open_rgb
 from core.settings import format_number
 from core.transform.settings import TransformSettings

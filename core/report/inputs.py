@@ -10,9 +10,9 @@ from typing import Any
 from core.errors import ImageError, SettingsError
 from core.pictures.images import check_readable
 from core.programs import PictureSettings
-from core.records import Record, digest
+from core.records.records import Record, digest
+from core.records.reproduce import find_by_checksum
 from core.report.pictures import PictureView, scaled
-from core.reproduce import find_by_checksum
 from core.settings import format_number
 
 SHOWN_DIGITS = 16

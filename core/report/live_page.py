@@ -13,7 +13,8 @@ from PIL import Image as PillowImage
 
 from core.errors import NeuralStyleError
 from core.pictures.images import to_bytes
-from core.records import beside, read_record
+from core.records.records import beside, read_record
+from core.records.reproduce import recorded_settings
 from core.report.inputs import Inputs
 from core.report.live import ENDED, Live, Snapshot
 from core.report.live_status import curves_in, sentence_of
@@ -21,7 +22,6 @@ from core.report.page import LiveView, render
 from core.report.plots import plot
 from core.report.runs import RecordedPicture, Run
 from core.report.views import OldCommand, RunView, Viewer
-from core.reproduce import recorded_settings
 from core.stages.config import Stage
 from core.stages.files import inputs, makes_many_files, numbered_outputs
 from core.stylize import output_image

@@ -12,9 +12,9 @@ from PIL import Image as PillowImage
 
 from core.errors import ImageError, NeuralStyleError, SettingsError
 from core.programs import PROGRAMS, PictureSettings
-from core.provenance import NOT_SHAPING
-from core.records import KEYWORD, Record, beside, read_record
-from core.reproduce import recorded_settings
+from core.records.provenance import NOT_SHAPING
+from core.records.records import KEYWORD, Record, beside, read_record
+from core.records.reproduce import recorded_settings
 from core.stages.files import numbered, numbered_at_first_dot
 from core.training.slow_settings import SlowSettings
 

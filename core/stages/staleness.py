@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import NeuralStyleError
-from core.identity import differences
 from core.models.checksums import file_digests
-from core.records import Record, beside, read_record
+from core.records.identity import differences
+from core.records.records import Record, beside, read_record
 from core.stages.config import Stage
 from core.stages.files import makes_many_files, numbered_outputs
 
@@ -70,6 +70,6 @@ def _identity(stage: Stage, record: Record) -> Record:
 
         return slow_identity(stage.settings, choose_native(stage.settings.gpu, stage.settings.threads))
     from core.devices import choose
-    from core.provenance import run_identity
+    from core.records.provenance import run_identity
 
     return run_identity(stage.settings, choose(stage.settings))

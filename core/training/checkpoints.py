@@ -18,9 +18,9 @@ from torch import Tensor
 
 from core.atomic import remove_unfinished, replaced_when_complete
 from core.errors import CheckpointError, NeuralStyleError
-from core.identity import NUMERIC_VERSION, differences
 from core.models.registry import find_model_file
-from core.records import Record, hashed_file, without_folders
+from core.records.identity import NUMERIC_VERSION, differences
+from core.records.records import Record, hashed_file, without_folders
 from core.training.adam import AdamState
 from core.training.data_fingerprint import training_pictures
 from core.training.history import History

@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from core.errors import DatasetError
-from core.records import local_path
+from core.records.records import local_path
 from core.training.picture_files import picture_names
 from core.training.settings import TrainSettings
 

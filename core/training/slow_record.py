@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from core.devices import Placement
-from core.identity import NUMERIC_VERSION
 from core.models.registry import find_model_file
-from core.records import Record, hashed_file, new_record
+from core.records.identity import NUMERIC_VERSION
+from core.records.records import Record, hashed_file, new_record
 from core.training.slow_settings import SlowSettings
 
 PROGRAM = "slow_neural_style"

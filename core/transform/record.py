@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.identity import NUMERIC_VERSION
 from core.pictures.images import Image, to_bytes
-from core.records import (
+from core.records.identity import NUMERIC_VERSION
+from core.records.records import (
     Record,
     hashed_file,
     machine,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.flags import flags_of
-from core.records import Record
+from core.records.records import Record
 from core.settings_text import format_value
 
 NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result

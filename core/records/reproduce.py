@@ -14,8 +14,8 @@ from core.flags import Flag, flags_of, is_list
 from core.models.checksums import file_digests
 from core.models.registry import MODELS_DIR
 from core.pictures.images import Image, to_bytes
-from core.provenance import trace_digest
-from core.records import Record, pixels_digest
+from core.records.provenance import trace_digest
+from core.records.records import Record, pixels_digest
 from core.settings import Settings
 from core.training.slow_settings import SlowSettings
 

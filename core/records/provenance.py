@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from core.arithmetic.blas import blas_build
 from core.arithmetic.cores import available_cores
-from core.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
 from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
-from core.identity import NUMERIC_VERSION
 from core.models.registry import find_model_file
 from core.pictures.images import Image, to_bytes
-from core.records import (
+from core.records.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
+from core.records.identity import NUMERIC_VERSION
+from core.records.records import (
     Record,
     hashed_file,
     machine,

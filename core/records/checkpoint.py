@@ -19,9 +19,9 @@ from core.arithmetic.torch7_random import RandomState
 from core.atomic import folder_beside, path_when_complete, remove_unfinished
 from core.errors import CheckpointError
 from core.events import CheckpointDue
-from core.identity import differences
 from core.network.optimizers import SolverState
-from core.records import Record
+from core.records.identity import differences
+from core.records.records import Record
 from core.settings import Settings
 
 KEY = "neural_style.run"

@@ -1,0 +1,1 @@
+"""How a picture was made: its record, its identity, checkpoints, and making it again."""
