@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.__main__ import main
-from core.figures import figure_of
+from core.report.figures import figure_of
 from core.stages.config import read_config
 from tests.conftest import GOLDEN, ROOT
 

@@ -22,7 +22,7 @@ def figure_command(config: Path, output: Path, results: str | None) -> None:
 
     Run it first: nstyle run CONFIG.
     """
-    from core.figures import figure_of, save_figure
+    from core.report.figures import figure_of, save_figure
 
     def act() -> int:
         stages, _ = stages_of(config, results=results)
