@@ -12,8 +12,8 @@ from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.models.registry import MODELS_DIR
-from core.settings_yaml import read_yaml
-from core.transform.settings import TransformSettings
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from core.transform.open_model import OpenedModel

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.output import notice, print_log
 from cli.terminal.program import run_program
-from core.settings import Settings, format_number
-from core.settings_yaml import read_yaml
+from core.settings.neural_style import Settings, format_number
+from core.settings.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from core.devices import Placement

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
-from core.settings_yaml import read_yaml
-from core.training.slow_settings import SlowSettings
+from core.settings.slow_neural_style import SlowSettings
+from core.settings.yaml_files import read_yaml
 
 GRAMMAR = Grammar(
     "slow_neural_style",

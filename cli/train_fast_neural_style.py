@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
-from core.settings_yaml import read_yaml, written, yaml_entries
-from core.training.settings import TrainSettings
+from core.settings.training import TrainSettings
+from core.settings.yaml_files import read_yaml, written, yaml_entries
 
 GRAMMAR = Grammar(
     "train_fast_neural_style",

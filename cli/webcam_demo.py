@@ -37,8 +37,8 @@ def _command(line: CommandLine) -> int:
 
 def _stylizers(options: WebcamOptions) -> list[Stylizer]:
     """One per network. Kept: all must take the same kind of numbers, nothing is scaled or filtered."""
+    from core.settings.fast_neural_style import TransformSettings
     from core.transform.open_model import open_model
-    from core.transform.settings import TransformSettings
     from core.transform.stylize import Stylizer
 
     shared = TransformSettings(gpu=options.gpu, backend=options.backend, use_cudnn=options.use_cudnn)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.arithmetic.allocation import keep_freed_memory
 from core.arithmetic.operations import Arithmetic
 from core.errors import DeviceError
-from core.settings import Settings, format_number
+from core.settings.neural_style import Settings, format_number
 
 NATIVE_IS_FASTER = (
     "exact arithmetic (torch7) on the CPU: the original's picture, byte for byte. -arithmetic native is "

@@ -22,7 +22,7 @@ from core.network.losses import ContentLoss, StyleLoss
 from core.network.network import LossNetwork, build_network
 from core.pictures.images import image_size
 from core.pictures.resize import scaled_size
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 FLOAT, INDEX = 4, 8
 MEBIBYTE = 1 << 20

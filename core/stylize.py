@@ -21,7 +21,7 @@ from core.network.network import LossNetwork, build_network
 from core.network.optimizers import Adam, Lbfgs, SolverState
 from core.pictures.images import Image, deprocess, load_image, original_colors, preprocess
 from core.pictures.resize import scale, scale_to
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 DEFAULT_CORRECTIONS = 100
 

@@ -18,7 +18,7 @@ from core.arithmetic.torch7_random import Torch7Random
 from core.devices import choose
 from core.events import CheckpointDue, Evaluation
 from core.records.checkpoint import checkpoint_file
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stylize import stylize
 from tests.compare import assert_identical
 from tests.conftest import GOLDEN, ROOT

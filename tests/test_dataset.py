@@ -18,12 +18,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from cli.__main__ import main
+from core.settings.training import TrainSettings
 from core.training import dataset_part
 from core.training.data import open_batches
 from core.training.dataset_build import Begun, DatasetPlan, Skipped, Stored, build_dataset
 from core.training.picture_files import load_rgb
 from core.training.pieces import Squares, low_resolution
-from core.training.settings import TrainSettings
 from tests.conftest import ROOT
 from tests.picture_folders import pixels, write_pictures
 from tests.test_training_data import squared

@@ -12,8 +12,8 @@ from PIL import Image
 
 from cli.fast_neural_style import GRAMMAR, main
 from core.pictures.images import image_size
-from core.settings_yaml import read_yaml
-from core.transform.settings import TransformSettings
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.yaml_files import read_yaml
 from tests.conftest import ROOT
 from tests.film_factory import make_film
 from tests.transform_models import BATCH, write_network

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from core.flags import flags_of
 from core.models.checksums import file_digests
 from core.models.gallery_inputs import INPUTS_DIR, MANIFEST, load_manifest
-from core.settings import Settings
-from core.settings_yaml import read_yaml
+from core.settings.flags import flags_of
+from core.settings.neural_style import Settings
+from core.settings.yaml_files import read_yaml
 
 GALLERY = MANIFEST.parent
 CONFIGS = sorted(GALLERY.glob("*.yml"))

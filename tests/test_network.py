@@ -8,7 +8,7 @@ from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose, native_placement, parse_gpus, split_strategy
 from core.errors import DeviceError, NetworkError
 from core.network.network import Losses, build_network
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from tests.conftest import GOLDEN
 
 RNG = np.random.default_rng(23)

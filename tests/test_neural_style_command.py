@@ -14,8 +14,8 @@ from PIL import Image
 
 from cli.neural_style import main
 from core.events import Evaluation
-from core.settings import Settings
-from core.settings_yaml import read_yaml
+from core.settings.neural_style import Settings
+from core.settings.yaml_files import read_yaml
 from tests.conftest import GOLDEN, ROOT
 
 MODEL = str(GOLDEN / "models" / "vgg19_mini_v1.caffemodel")

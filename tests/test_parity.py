@@ -6,7 +6,7 @@ from cli.parity.command import check_run
 from cli.parity.native import drift
 from cli.parity.reference_runs import BUNDLED, FOLDERS, reference_runs
 from core.devices import choose
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 RUNS = [run for run in reference_runs() if run.threads == 1]
 EXACT = Settings(arithmetic="torch7", gpu="-1", threads=1)

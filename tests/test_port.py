@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from cli.__main__ import main
 from cli.nstyle.to_lua import lua_words
 from core.errors import SettingsError
-from core.flags import flags_of
-from core.programs import PROGRAMS
-from core.settings import CHOICES, Settings
-from core.settings_yaml import read_yaml
+from core.settings.fast_neural_style import CHOICES as FAST_CHOICES
+from core.settings.flags import flags_of
+from core.settings.neural_style import CHOICES, Settings
+from core.settings.programs import PROGRAMS
+from core.settings.slow_neural_style import SLOW_CHOICES
+from core.settings.training import TRAIN_CHOICES
+from core.settings.yaml_files import read_yaml
 from core.stages.config import read_config
 from core.stages.graph import dependencies
-from core.training.settings import TRAIN_CHOICES
-from core.training.slow_settings import SLOW_CHOICES
-from core.transform.settings import CHOICES as FAST_CHOICES
 from tests.conftest import ROOT
 from tests.test_to_lua import values_of
 

@@ -7,12 +7,12 @@ import pytest
 import yaml
 
 from core.errors import SettingsError
-from core.flags import flags_of
-from core.settings import Settings, lua_number, split_commas
-from core.settings_text import format_value, parse_value
-from core.settings_yaml import read_yaml, to_yaml
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.flags import flags_of
+from core.settings.neural_style import Settings, lua_number, split_commas
+from core.settings.text import format_value, parse_value
+from core.settings.yaml_files import read_yaml, to_yaml
 from core.stages.config import read_config
-from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 
 

@@ -11,11 +11,11 @@ from core.network.network import build_network
 from core.network.optimizers import Lbfgs, Tolerances
 from core.pictures.images import load_image, preprocess
 from core.pictures.resize import scale
-from core.settings import Settings
+from core.settings.neural_style import Settings
+from core.settings.slow_neural_style import SlowSettings
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
 from core.training.slow import Objective, optimise, start
-from core.training.slow_settings import SlowSettings
 from core.transform.pixels import FORMATS
 from tests.conftest import GOLDEN
 

@@ -22,9 +22,9 @@ from core.devices import choose_native
 from core.events import Evaluation
 from core.pictures.images import to_bytes
 from core.report.runs import find_runs
-from core.settings_yaml import read_yaml
+from core.settings.slow_neural_style import SlowSettings
+from core.settings.yaml_files import read_yaml
 from core.training.slow import optimise, output_image
-from core.training.slow_settings import SlowSettings
 from tests.conftest import GOLDEN, ROOT
 
 MODEL = str(GOLDEN / "models" / "vgg19_mini_v1.caffemodel")

@@ -9,14 +9,14 @@ import yaml
 
 from cli.nstyle.run_config import stages_of
 from core.errors import SettingsError
-from core.settings import Settings
-from core.settings_yaml import read_yaml
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.neural_style import Settings
+from core.settings.yaml_files import read_yaml
 from core.stages.changes import at_most, parsed, relocated
 from core.stages.config import read_config
 from core.stages.files import numbered_outputs
 from core.stages.graph import dependencies, selected
 from core.stages.schema import config_schema
-from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 
 SCALES = """

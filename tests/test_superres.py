@@ -16,6 +16,7 @@ from skimage.metrics import structural_similarity
 from cli.__main__ import main
 from cli.fast_neural_style import main as fast_neural_style
 from core.errors import TransformError
+from core.settings.fast_neural_style import TransformSettings
 from core.stages.config import read_config
 from core.training.pieces import low_resolution
 from core.training.superres import Evaluation, luma
@@ -24,7 +25,6 @@ from core.transform.geometry import output_side
 from core.transform.histogram import match_histograms
 from core.transform.open_model import open_model
 from core.transform.pixels import FORMATS, NetworkFormat
-from core.transform.settings import TransformSettings
 from tests.conftest import ROOT
 from tests.picture_folders import pixels, write_pictures
 from tests.transform_models import SMALL, write_network

@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import TransformError
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.architecture import Architecture
 from core.transform.geometry import geometry
 from core.transform.networks import load_network
@@ -16,7 +17,6 @@ from core.transform.onnx_session import SessionSettings
 from core.transform.open_model import onnx_runner, open_model
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.pytorch_examples import from_state_dict
-from core.transform.settings import TransformSettings
 from core.transform.tile_windows import Convolution, Enlargement, Padding, TransposedConvolution
 from core.transform.tiles import Moments, TiledRunner
 from tests.pytorch_examples_factory import state_dict

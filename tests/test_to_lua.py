@@ -12,8 +12,8 @@ from cli.__main__ import main
 from cli.neural_style import GRAMMAR
 from cli.nstyle.to_lua import lua_words
 from cli.terminal.lua_flags import parse
-from core.flags import flags_of, is_list
-from core.settings import Settings
+from core.settings.flags import flags_of, is_list
+from core.settings.neural_style import Settings
 from tests.conftest import ROOT
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters=",\0"), min_size=1, max_size=12)

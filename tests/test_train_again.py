@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from cli.nstyle.run_config import run_command
 from cli.train_fast_neural_style import main
+from core.settings.training import TrainSettings
 from core.training.data_fingerprint import PIECE_BYTES, training_pictures
-from core.training.settings import TrainSettings
 from core.transform.networks import load_network
 from tests.picture_folders import write_pictures
 from tests.training_data import SMALL

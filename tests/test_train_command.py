@@ -19,8 +19,8 @@ from cli.runs import training_log as train_log
 from cli.terminal.lua_flags import parse
 from cli.train_fast_neural_style import GRAMMAR, main
 from core.pictures.images import image_size
+from core.settings.training import TrainSettings
 from core.training.checkpoints import load_state, state_file
-from core.training.settings import TrainSettings
 from core.transform.networks import load_network
 from core.transform.onnx_session import INSTALL
 from tests.conftest import ROOT

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.arithmetic.torch7_random import Torch7Random
+from core.settings.training import TrainSettings
 from core.training import events, network_start
-from core.training.settings import TrainSettings
 from core.training.training import train
 from core.transform.layers import TotalVariation
 from core.transform.networks import load_network

@@ -11,6 +11,7 @@ from torch import nn
 
 from core.arithmetic.torch7_random import Torch7Random
 from core.errors import NetworkError, SettingsError, TransformError
+from core.settings.training import TrainSettings
 from core.training import events, learner
 from core.training.adam import Torch7Adam
 from core.training.batches import Batch
@@ -20,7 +21,6 @@ from core.training.learner import Learner, number_format
 from core.training.loss import Encoder
 from core.training.network_start import architecture_of, starting_network, with_inherited
 from core.training.perceptual_loss import gram_matrices
-from core.training.settings import TrainSettings
 from core.training.torch7_text import torch7_text
 from core.training.training import train
 from core.transform.architecture import Architecture, build

@@ -7,8 +7,8 @@ import types
 
 import numpy as np
 
+from core.settings.training import TrainSettings
 from core.training.batches import Batch
-from core.training.settings import TrainSettings
 from tests.conftest import ROOT
 
 SMALL = TrainSettings(  # on the bundled loss network, where nothing of ../shared is needed

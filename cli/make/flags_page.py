@@ -13,8 +13,9 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "flags.md"
 SCHEMA = PAGE.with_name("config.schema.json")
 HEAD = """# Flags
 
-Made by `make docs` from `core/settings.py` and the `settings.py` and `webcam.py` of its subpackages; a
-test keeps it current. The grammar is that of torch.CmdLine: one dash, exact names, booleans without a value.
+Made by `make docs` from `core/settings/neural_style.py` and the `settings.py` and `webcam.py` of its
+subpackages; a test keeps it current. The grammar is that of torch.CmdLine: one dash, exact names, booleans
+without a value.
 `--flag` and `-flag=value` work too. In a YAML file the names are the same and comma lists are lists.
 """
 TABLE = """

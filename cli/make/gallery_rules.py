@@ -13,7 +13,7 @@ from pathlib import Path
 from core.errors import NeuralStyleError
 from core.models.gallery_inputs import load_manifest
 from core.models.registry import load_registry
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stages.config import Config, read_config
 from core.stages.files import inputs, numbered_outputs, outputs, resolved
 

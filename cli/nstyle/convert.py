@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from core.errors import NeuralStyleError
-from core.transform.settings import INSTANCE_NORMS
+from core.settings.fast_neural_style import INSTANCE_NORMS
 
 
 @click.command("convert")

@@ -35,7 +35,7 @@ def _self_test() -> str:
     from cli.parity.command import check_run
     from cli.parity.reference_runs import bundled_run
     from core.devices import choose
-    from core.settings import Settings
+    from core.settings.neural_style import Settings
 
     run = bundled_run(SELF_TEST)
     report, _ = check_run(run, choose(Settings(arithmetic="torch7", gpu="-1")))

@@ -52,9 +52,9 @@ def evaluate_command(
     """
 
     def act() -> int:
+        from core.settings.fast_neural_style import TransformSettings
         from core.training.superres import Evaluation, mean, similarity
         from core.transform.open_model import open_model
-        from core.transform.settings import TransformSettings
 
         similarity()  # whether it is there, before the work
         if csv_path is not None:

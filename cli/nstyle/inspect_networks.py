@@ -11,7 +11,7 @@ import numpy as np
 from caffe_loader.errors import printable
 from cli.terminal.tables import table
 from core.errors import TransformError
-from core.settings import format_number
+from core.settings.neural_style import format_number
 from core.t7 import Table, TorchObject, Value, load_t7
 
 if TYPE_CHECKING:

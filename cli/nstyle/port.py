@@ -18,7 +18,7 @@ from cli.porting.variables import Variables
 from cli.porting.writing import config_names, config_text, unique
 from core.atomic import replaced_when_complete
 from core.errors import NeuralStyleError, SettingsError
-from core.programs import PROGRAMS
+from core.settings.programs import PROGRAMS
 
 
 class Config(NamedTuple):

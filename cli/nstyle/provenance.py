@@ -15,9 +15,9 @@ from tqdm import tqdm
 from caffe_loader.errors import printable
 from cli.terminal.output import shows_progress
 from core.errors import ImageError, NeuralStyleError
-from core.flags import flags_of
-from core.settings import Settings
-from core.settings_text import format_value
+from core.settings.flags import flags_of
+from core.settings.neural_style import Settings
+from core.settings.text import format_value
 
 if TYPE_CHECKING:
     from core.devices import Placement
@@ -86,7 +86,7 @@ def _state(picture: Path, record: Record) -> str:
 
 def _command(record: Record) -> str:
     """The command line that gives the recorded flags, without those at their defaults."""
-    from core.programs import PROGRAMS
+    from core.settings.programs import PROGRAMS
 
     program = str(record["program"])
     words = [program]
@@ -142,8 +142,8 @@ def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
     """The same."""
     from core.devices import choose_native
     from core.records.reproduce import check_repeatable, settings_of
+    from core.settings.slow_neural_style import SlowSettings
     from core.training.slow import optimise, output_image
-    from core.training.slow_settings import SlowSettings
 
     settings = settings_of(record, SlowSettings, folders)
     check_repeatable(settings)
@@ -176,10 +176,10 @@ def _followed(
 def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
     """What to print, and whether the picture is the recorded one."""
     from core.records.reproduce import settings_of
+    from core.settings.fast_neural_style import TransformSettings
     from core.transform.open_model import open_model
     from core.transform.record import environment
     from core.transform.reproduce import is_reproduced
-    from core.transform.settings import TransformSettings
 
     settings = settings_of(record, TransformSettings, folders)
     settings.validate()

@@ -19,7 +19,7 @@ from core.events import (
     OptimizationFinished,
     OptimizationStarted,
 )
-from core.settings import Settings, format_number
+from core.settings.neural_style import Settings, format_number
 
 OPTIMIZER_NAMES = {"lbfgs": "L-BFGS", "adam": "ADAM"}
 

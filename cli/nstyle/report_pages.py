@@ -14,7 +14,7 @@ from cli.nstyle.to_lua import lua_words
 from cli.terminal.above_bar import notice_above_bar
 from cli.terminal.output import notice, shows_progress
 from core.errors import NeuralStyleError
-from core.flags import flags_of
+from core.settings.flags import flags_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -16,7 +16,7 @@ from cli.terminal.output import notice
 from cli.terminal.program import ending
 from core.arithmetic.cores import available_cores
 from core.errors import SettingsError
-from core.programs import PROGRAMS
+from core.settings.programs import PROGRAMS
 from core.stages.changes import at_most, parsed, relocated
 from core.stages.config import Stage, program_of, read_config
 from core.stages.graph import Dependencies, check_all, dependencies, selected

@@ -12,9 +12,9 @@ import click
 from cli.terminal.output import notice, print_log
 from cli.terminal.program import ending
 from core.errors import SettingsError
-from core.flags import Flag, flags_of
-from core.programs import PROGRAMS
-from core.settings_text import format_value, parse_value
+from core.settings.flags import Flag, flags_of
+from core.settings.programs import PROGRAMS
+from core.settings.text import format_value, parse_value
 from core.stages.config import read_config
 
 if TYPE_CHECKING:

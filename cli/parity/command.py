@@ -15,7 +15,7 @@ from cli.parity.reference_runs import ReferenceRun, reference_runs
 from cli.parity.stages import STAGES, StageReport, repeat_run
 from core.devices import Placement, choose
 from core.errors import NetworkError
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 
 @click.command("parity")

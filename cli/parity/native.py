@@ -22,7 +22,7 @@ from core.network.layers import ReLU, SpatialMaxPooling
 from core.network.network import LossNetwork
 from core.pictures.compare import psnr
 from core.pictures.images import to_bytes
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stylize import output_image, stylize
 
 Floats = NDArray[np.float32]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.flags import flags_of
-from core.settings import Settings
-from core.settings_text import parse_value
+from core.settings.flags import flags_of
+from core.settings.neural_style import Settings
+from core.settings.text import parse_value
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ROOT.parent / "shared" / "golden"

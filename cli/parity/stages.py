@@ -20,7 +20,7 @@ from core.events import Evaluation, Event, NetworkBuilt
 from core.network.network import LossNetwork
 from core.pictures.images import load_image, preprocess
 from core.pictures.resize import scale
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stylize import load_inputs, stylize
 
 STAGES = (

@@ -13,10 +13,10 @@ from PIL import Image as PillowImage
 
 from core.pictures.compare import psnr
 from core.pictures.images import Image, load_image, save_image, to_bytes
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.convert import convert
 from core.transform.open_model import open_model
 from core.transform.runners import Runner
-from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, stylize_file
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

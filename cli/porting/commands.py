@@ -10,9 +10,9 @@ from cli.porting.findings import Findings
 from cli.porting.simple import Call, Word
 from cli.terminal.lua_flags import HELP, Grammar, parse
 from core.errors import SettingsError
-from core.flags import Flag, flags_of
-from core.programs import PROGRAMS
-from core.settings_text import nearest
+from core.settings.flags import Flag, flags_of
+from core.settings.programs import PROGRAMS
+from core.settings.text import nearest
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from cli.porting.words import name_at
-from core.programs import PROGRAMS
+from core.settings.programs import PROGRAMS
 
 LAUNCHERS = ("th", "qlua", "luajit", "lua")
 PREFIXES = (

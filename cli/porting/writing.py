@@ -10,8 +10,8 @@ from typing import Any
 
 from cli.porting.commands import Command
 from cli.porting.grouping import common_loop
-from core.flags import Flag, is_list
-from core.settings_yaml import dumped
+from core.settings.flags import Flag, is_list
+from core.settings.yaml_files import dumped
 
 DEFAULT_PROGRAM = "neural_style"
 LONGEST_NAME = 100

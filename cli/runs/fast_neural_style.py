@@ -16,10 +16,10 @@ from cli.terminal.output import print_log, shows_progress, warnings_as_notices
 from core.errors import NeuralStyleError, SettingsError
 from core.models.checksums import file_digests
 from core.pictures.images import create_folder
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.folders import for_each, pictures
 from core.transform.open_model import OpenedModel
 from core.transform.record import Recorder
-from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, Timing, check_extension, stylize_file
 
 PROGRAM = "fast_neural_style"

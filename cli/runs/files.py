@@ -14,7 +14,7 @@ from core.atomic import replaced_when_complete
 from core.errors import SettingsError
 from core.events import Evaluation
 from core.records.checkpoint import Checkpoint
-from core.settings_yaml import to_yaml
+from core.settings.yaml_files import to_yaml
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.runs.files import replaced
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

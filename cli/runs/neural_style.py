@@ -19,7 +19,7 @@ from core.events import CheckpointDue, Evaluation, Event
 from core.pictures.images import save_image
 from core.records.checkpoint import Checkpoint, checkpoint_file
 from core.records.provenance import Provenance
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stages.files import numbered
 from core.stylize import output_image, stylize
 

@@ -17,10 +17,10 @@ from core.devices import Placement
 from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage
 from core.records.provenance import Provenance
+from core.settings.slow_neural_style import SlowSettings
 from core.stages.files import numbered_at_first_dot
 from core.training.slow import optimise, output_image
 from core.training.slow_record import PROGRAM, run_identity
-from core.training.slow_settings import SlowSettings
 
 _notice = partial(notice_above_bar, program=PROGRAM)
 

@@ -18,6 +18,7 @@ from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.output import notice, shows_progress, warnings_as_notices
 from core.errors import CheckpointError, ImageError, NeuralStyleError, SettingsError
 from core.pictures.images import check_readable, save_image
+from core.settings.training import TrainSettings
 from core.training import events
 from core.training.checkpoints import (
     TrainingState,
@@ -32,7 +33,6 @@ from core.training.checkpoints import (
 )
 from core.training.distributed import joined
 from core.training.history import save_history
-from core.training.settings import TrainSettings
 from core.training.training import train
 from core.transform.checkpoint import save_checkpoint
 

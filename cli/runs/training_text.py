@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from core.settings import format_number
+from core.settings.neural_style import format_number
+from core.settings.training import TrainSettings
 from core.training import events
 from core.training.checkpoints import state_file
-from core.training.settings import TrainSettings
 from core.training.torch7_text import torch7_text
 
 

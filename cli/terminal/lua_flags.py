@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import Flag, flags_of
-from core.settings_text import format_value, nearest, parse_value
+from core.settings.flags import Flag, flags_of
+from core.settings.text import format_value, nearest, parse_value
 
 HELP = ("-help", "-h", "--help")
 NAME_COLUMNS = 21

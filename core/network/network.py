@@ -14,7 +14,7 @@ from core.network.dense_layers import Dropout
 from core.network.layer_factory import make_module
 from core.network.layers import Module, SpatialAveragePooling, SpatialMaxPooling
 from core.network.losses import ContentLoss, StyleLoss, TVLoss
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from core.events import CheckpointDue
 from core.network.optimizers import SolverState
 from core.records.identity import differences
 from core.records.records import Record
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 KEY = "neural_style.run"
 FORMAT = 1

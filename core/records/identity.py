@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from core.flags import flags_of
 from core.records.records import Record
-from core.settings_text import format_value
+from core.settings.flags import flags_of
+from core.settings.text import format_value
 
 NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result
 UNDECIDING = frozenset(

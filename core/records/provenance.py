@@ -29,8 +29,8 @@ from core.records.records import (
     pixels_digest,
     save_with_record,
 )
-from core.settings import Settings
-from core.training.slow_settings import SlowSettings
+from core.settings.neural_style import Settings
+from core.settings.slow_neural_style import SlowSettings
 
 PROGRAM = "neural_style"
 PACKAGES = ("torch", "numpy", "scipy", "pillow")

@@ -23,9 +23,9 @@ from PIL import Image as PillowImage
 
 from core.atomic import replaced_when_complete
 from core.errors import ImageError
-from core.flags import flags_of
 from core.models.checksums import file_digests
 from core.pictures.images import Image, save_image
+from core.settings.flags import flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection

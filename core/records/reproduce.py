@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import SettingsError
 from core.events import Evaluation, Event
-from core.flags import Flag, flags_of, is_list
 from core.models.checksums import file_digests
 from core.models.registry import MODELS_DIR
 from core.pictures.images import Image, to_bytes
 from core.records.provenance import trace_digest
 from core.records.records import Record, pixels_digest
-from core.settings import Settings
-from core.training.slow_settings import SlowSettings
+from core.settings.flags import Flag, flags_of, is_list
+from core.settings.neural_style import Settings
+from core.settings.slow_neural_style import SlowSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

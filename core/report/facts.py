@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core.programs import PictureSettings
 from core.records.records import Record, digest, pixels_digest
 from core.report.pictures import open_rgb
-from core.settings import format_number
-from core.transform.settings import TransformSettings
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.neural_style import format_number
+from core.settings.programs import PictureSettings
 
 CHECKSUMS = {"trace_sha256": "All losses", "pixels_sha256": "Pixels", "sha256": "This file"}
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from core.atomic import replaced_when_complete
 from core.errors import SettingsError
-from core.flags import flags_of
 from core.pictures.images import load_image
-from core.settings_text import format_value
+from core.settings.flags import flags_of
+from core.settings.text import format_value
 from core.stages.config import Config, Stage
 from core.stages.files import makes_many_files
 

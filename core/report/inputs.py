@@ -9,11 +9,11 @@ from typing import Any
 
 from core.errors import ImageError, SettingsError
 from core.pictures.images import check_readable
-from core.programs import PictureSettings
 from core.records.records import Record, digest
 from core.records.reproduce import find_by_checksum
 from core.report.pictures import PictureView, scaled
-from core.settings import format_number
+from core.settings.neural_style import format_number
+from core.settings.programs import PictureSettings
 
 SHOWN_DIGITS = 16
 MODELS = ("model_file", "model", "loss_network")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.events import Evaluation, Event
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from core.stages.config import Stage
 
 RUNNING, STOPPING = "running", "stopping"

@@ -8,7 +8,7 @@ from typing import Any
 from core.report.facts import duration
 from core.report.live import DONE, ENDED, FAILED, STOPPED, STOPPING, Snapshot
 from core.report.plots import Curve, curves_of
-from core.settings import Settings
+from core.settings.neural_style import Settings
 
 
 def status_of(snapshot: Snapshot) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from PIL import Image as PillowImage
 
 from core.errors import ImageError, NeuralStyleError, SettingsError
-from core.programs import PROGRAMS, PictureSettings
 from core.records.provenance import NOT_SHAPING
 from core.records.records import KEYWORD, Record, beside, read_record
 from core.records.reproduce import recorded_settings
+from core.settings.programs import PROGRAMS, PictureSettings
+from core.settings.slow_neural_style import SlowSettings
 from core.stages.files import numbered, numbered_at_first_dot
-from core.training.slow_settings import SlowSettings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".ppm")
 PICTURE_PROGRAMS = ("neural_style", "fast_neural_style", "slow_neural_style")

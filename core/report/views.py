@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ImageError, NeuralStyleError
-from core.programs import PictureSettings
 from core.report.facts import facts_of, headline, state_of
 from core.report.inputs import Inputs
 from core.report.pictures import THUMBNAIL_SIDE, PictureView, as_it_is, scaled
 from core.report.plots import Curve, curves_of, plot
 from core.report.references import ReferenceView, find_reference, reference_view
 from core.report.runs import RecordedPicture, Run
-from core.settings_yaml import to_yaml
-from core.transform.settings import TransformSettings
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.programs import PictureSettings
+from core.settings.yaml_files import to_yaml
 
 # The old command of a program's settings, and the flags that it does not have. Raises: SettingsError.
 OldCommand = Callable[[str, PictureSettings], tuple[str, list[str]]]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import SettingsError
-from core.flags import flags_of
-from core.settings_text import nearest, parse_value
+from core.settings.flags import flags_of
+from core.settings.text import nearest, parse_value
 from core.stages.config import Stage
 from core.stages.files import WEIGHTS, is_written, numbered_outputs, outputs, resolved
 

@@ -23,10 +23,10 @@ from typing import Any
 import yaml
 
 from core.errors import SettingsError
-from core.flags import flags_of
-from core.programs import PROGRAMS
-from core.settings_text import nearest
-from core.settings_yaml import (
+from core.settings.flags import flags_of
+from core.settings.programs import PROGRAMS
+from core.settings.text import nearest
+from core.settings.yaml_files import (
     SEVERAL_RUNS,
     Entries,
     flag_value,

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
-from core.flags import flags_of
-from core.settings import format_number
-from core.training.settings import TrainSettings
-from core.training.slow_settings import SlowSettings
+from core.settings.flags import flags_of
+from core.settings.neural_style import format_number
+from core.settings.slow_neural_style import SlowSettings
+from core.settings.training import TrainSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

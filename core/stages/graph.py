@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from core.errors import SettingsError
-from core.settings_text import nearest
+from core.settings.text import nearest
 from core.stages.config import Config, Stage
 from core.stages.files import inputs, numbered_outputs, outputs, resolved
 

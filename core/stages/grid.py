@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.flags import flags_of
-from core.settings_text import format_value
+from core.settings.flags import flags_of
+from core.settings.text import format_value
 from core.stages.files import numbered_outputs, outputs, resolved
 
 if TYPE_CHECKING:

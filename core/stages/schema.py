@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.flags import Flag, flags_of, is_list
-from core.programs import PROGRAMS, Program
+from core.settings.flags import Flag, flags_of, is_list
+from core.settings.programs import PROGRAMS, Program
 from core.stages.config import DEFAULT_PROGRAM
 
 Schema = dict[str, Any]

@@ -21,11 +21,11 @@ from core.errors import CheckpointError, NeuralStyleError
 from core.models.registry import find_model_file
 from core.records.identity import NUMERIC_VERSION, differences
 from core.records.records import Record, hashed_file, without_folders
+from core.settings.training import TrainSettings
 from core.training.adam import AdamState
 from core.training.data_fingerprint import training_pictures
 from core.training.history import History
 from core.training.network_start import Start, with_inherited
-from core.training.settings import TrainSettings
 from core.transform.architecture import Architecture, build
 
 KEY = "neural_style.training"

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import DatasetError, SettingsError
-from core.settings import format_number
+from core.settings.neural_style import format_number
+from core.settings.training import TrainSettings
 from core.training.batches import Batch, Batches
 from core.training.folder_data import FolderSource
 from core.training.h5_data import H5Source, open_h5, style_names, upsample_names
 from core.training.pieces import Cut, Patches, Squares, is_factor
 from core.training.readahead import ReadAhead, Source
-from core.training.settings import TrainSettings
 
 
 def open_batches(settings: TrainSettings) -> Batches:

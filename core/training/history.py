@@ -10,7 +10,7 @@ from typing import Any
 
 from core.atomic import replaced_when_complete
 from core.errors import CheckpointError
-from core.training.settings import TrainSettings
+from core.settings.training import TrainSettings
 
 
 @dataclass

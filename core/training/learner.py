@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from core.arithmetic.cores import available_cores
+from core.settings.training import TrainSettings
 from core.training.adam import Torch7Adam
 from core.training.batches import Batch
 from core.training.checkpoints import TrainingState
@@ -18,7 +19,6 @@ from core.training.distributed import Group
 from core.training.history import History
 from core.training.loss import Encoder, Losses, TrainingLoss
 from core.training.network_start import Start
-from core.training.settings import TrainSettings
 from core.transform.layers import TotalVariation
 from core.transform.pixels import FORMATS
 

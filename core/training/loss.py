@@ -11,10 +11,10 @@ from torch.nn.functional import l1_loss, mse_loss, smooth_l1_loss
 
 from core.pictures.images import load_image
 from core.pictures.resize import scale
-from core.training.checks import weights_by_layer
+from core.settings.checks import weights_by_layer
+from core.settings.training import TrainSettings
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
-from core.training.settings import TrainSettings
 from core.transform.pixels import FORMATS, PixelFormat
 
 PIXEL_LOSSES = {"L2": mse_loss, "L1": l1_loss, "SmoothL1": smooth_l1_loss}

@@ -12,9 +12,9 @@ from torch import nn
 from caffe_loader.errors import printable
 from core.arithmetic.torch7_random import Torch7Random
 from core.errors import TransformError
+from core.settings.training import TrainSettings
 from core.training.batches import Batch
 from core.training.initial_weights import initialise
-from core.training.settings import TrainSettings
 from core.transform.architecture import Architecture, build
 from core.transform.geometry import geometry, output_side
 from core.transform.layers import (

@@ -8,7 +8,7 @@ from torch import nn
 from core.errors import TransformError
 from core.pictures.images import Image, load_image
 from core.pictures.resize import scale
-from core.training.settings import TrainSettings
+from core.settings.training import TrainSettings
 from core.transform.geometry import geometry
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.runners import Batch

@@ -26,10 +26,10 @@ from core.events import Evaluation, Event, SolverMessage
 from core.network.optimizers import Adam, Lbfgs, Tolerances
 from core.pictures.images import Image, load_image
 from core.pictures.resize import scale
-from core.training.checks import weights_by_layer
+from core.settings.checks import weights_by_layer
+from core.settings.slow_neural_style import SlowSettings
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
-from core.training.slow_settings import SlowSettings
 from core.transform.layers import TotalVariation
 from core.transform.pixels import FORMATS
 

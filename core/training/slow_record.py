@@ -6,7 +6,7 @@ from core.devices import Placement
 from core.models.registry import find_model_file
 from core.records.identity import NUMERIC_VERSION
 from core.records.records import Record, hashed_file, new_record
-from core.training.slow_settings import SlowSettings
+from core.settings.slow_neural_style import SlowSettings
 
 PROGRAM = "slow_neural_style"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from core.errors import DivergenceError, NetworkError
+from core.settings.training import TrainSettings
 from core.training import events
 from core.training.batches import Batch, Batches
 from core.training.checkpoints import TrainingState
@@ -17,7 +18,6 @@ from core.training.history import History
 from core.training.learner import Learner, prepare_device
 from core.training.network_start import starting_network
 from core.training.sample import Sample
-from core.training.settings import TrainSettings
 from core.transform.onnx_session import first_line
 
 EARLY = 100

@@ -13,13 +13,13 @@ import numpy as np
 
 from core.errors import TransformError
 from core.pictures.images import Image
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.onnx_detect import detect_format
 from core.transform.onnx_file import read_onnx
 from core.transform.onnx_norms import with_exact_norms
 from core.transform.onnx_session import CPU, OpenedSession, SessionSettings, open_session
 from core.transform.pixels import NetworkFormat, overridden
 from core.transform.runners import Batch, OnnxRunner, Runner
-from core.transform.settings import TransformSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto

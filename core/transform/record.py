@@ -15,8 +15,8 @@ from core.records.records import (
     pixels_digest,
     save_with_record,
 )
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.runners import Runner
-from core.transform.settings import TransformSettings
 
 PROGRAM = "fast_neural_style"
 PACKAGES = ("numpy", "pillow")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from core.pictures.images import load_image, to_bytes
 from core.records.records import Record, pixels_digest
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.open_model import OpenedModel
-from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import SettingsError, VideoError
-from core.flags import flag
 from core.pictures.images import Image, to_bytes
+from core.settings.flags import flag
 from core.transform.smoothing import size_changed
 from core.transform.video_encoder import Encoder, even_size
 from core.transform.video_source import Film, Look

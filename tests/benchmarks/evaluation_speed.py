@@ -20,7 +20,7 @@ from core.arithmetic.cores import available_cores
 from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose
 from core.network.network import LossNetwork, build_network
-from core.settings import Settings
+from core.settings.neural_style import Settings
 from tests.benchmarks.full_width import shapes, write_convolutions
 from tests.benchmarks.timing import medians
 from tests.conftest import SHARED

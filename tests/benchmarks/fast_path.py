@@ -17,10 +17,10 @@ import torch
 from PIL import Image as PillowImage
 
 from core.pictures.images import load_image, save_image, to_bytes
+from core.settings.fast_neural_style import TransformSettings
 from core.transform.architecture import Architecture, build
 from core.transform.checkpoint import save_checkpoint
 from core.transform.open_model import open_model, probe_picture
-from core.transform.settings import TransformSettings
 from core.transform.stylize import Stylizer, encoded, stylize_file
 from tests.benchmarks.timing import medians
 from tests.conftest import SHARED

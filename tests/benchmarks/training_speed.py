@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from core.settings.training import TrainSettings
 from core.training.batches import Batch
 from core.training.distributed import Group
 from core.training.learner import Learner, prepare_device
 from core.training.network_start import starting_network
-from core.training.settings import TrainSettings
 from tests.benchmarks.timing import medians
 from tests.conftest import ROOT
 

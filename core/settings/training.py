@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import flag
-from core.settings import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
-from core.training.checks import (
+from core.settings.checks import (
     check_at_most,
     check_choices,
     check_files,
@@ -22,6 +20,8 @@ from core.training.checks import (
     check_weights,
     check_whole,
 )
+from core.settings.flags import flag
+from core.settings.neural_style import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
 
 ARCHITECTURE = "c9s1-32,d64,d128,R128,R128,R128,R128,R128,u64,u32,c9s1-3"
 STYLE_TARGET_TYPES = ("gram", "mean")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from core.errors import SettingsError
-from core.flags import Flag, flags_of, is_list
-from core.programs import PROGRAMS
-from core.settings import lua_number, split_commas
-from core.settings_text import nearest
+from core.settings.flags import Flag, flags_of, is_list
+from core.settings.neural_style import lua_number, split_commas
+from core.settings.programs import PROGRAMS
+from core.settings.text import nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

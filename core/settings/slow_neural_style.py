@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import flag
-from core.settings import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
-from core.training.checks import (
+from core.settings.checks import (
     check_at_most,
     check_choices,
     check_files,
@@ -21,7 +19,9 @@ from core.training.checks import (
     check_weights,
     check_whole,
 )
-from core.training.settings import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
+from core.settings.flags import flag
+from core.settings.neural_style import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
+from core.settings.training import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
 
 SLOW_CHOICES = {
     "loss_type": ("L2", "SmoothL1"),

@@ -6,8 +6,8 @@ import difflib
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import Flag, is_list
-from core.settings import format_number, lua_number, split_commas
+from core.settings.flags import Flag, is_list
+from core.settings.neural_style import format_number, lua_number, split_commas
 
 
 def parse_value(item: Flag, text: str) -> Any:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import flag
-from core.settings import format_number
+from core.settings.flags import flag
+from core.settings.neural_style import format_number
 
 INSTANCE_NORMS = ("auto", "normalise", "affine")
 VALUE_RANGES = ("vgg", "resnet", "0-255", "0-1", "-1-1")

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
-from core.settings import format_number
+from core.settings.neural_style import format_number
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

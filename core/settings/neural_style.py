@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.flags import flag
+from core.settings.flags import flag
 
 Strings = tuple[str, ...]
 Numbers = tuple[float, ...]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from core.settings import CHOICES, Settings
-from core.training.settings import TRAIN_CHOICES, TrainSettings
-from core.training.slow_settings import SLOW_CHOICES, SlowSettings
-from core.transform.settings import CHOICES as TRANSFORM_CHOICES
-from core.transform.settings import TransformSettings
+from core.settings.fast_neural_style import CHOICES as TRANSFORM_CHOICES
+from core.settings.fast_neural_style import TransformSettings
+from core.settings.neural_style import CHOICES, Settings
+from core.settings.slow_neural_style import SLOW_CHOICES, SlowSettings
+from core.settings.training import TRAIN_CHOICES, TrainSettings
 
 
 class Program(NamedTuple):

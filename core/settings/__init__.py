@@ -1,0 +1,1 @@
+"""The flags of all programs, their checks, and their YAML files."""
