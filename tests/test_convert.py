@@ -13,9 +13,9 @@ from cli.fast_neural_style import main as fast_neural_style
 from core.pictures.images import save_image
 from core.transform import convert as convert_module
 from core.transform.convert import convert
-from core.transform.onnx_file import read_onnx
-from core.transform.onnx_metadata import read_metadata
-from core.transform.onnx_session import SessionSettings
+from core.transform.onnx.file import read_onnx
+from core.transform.onnx.metadata import read_metadata
+from core.transform.onnx.session import SessionSettings
 from core.transform.open_model import onnx_runner, probe_picture
 from tests.transform_models import BATCH, network, write_network
 

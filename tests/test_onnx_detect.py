@@ -5,9 +5,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import TransformError
-from core.transform.onnx_detect import detect_format
-from core.transform.onnx_file import read_onnx
-from core.transform.onnx_session import SessionSettings
+from core.transform.onnx.detect import detect_format
+from core.transform.onnx.file import read_onnx
+from core.transform.onnx.session import SessionSettings
 from core.transform.open_model import onnx_runner
 from core.transform.pixels import FORMATS, NetworkFormat, overridden
 

@@ -8,10 +8,10 @@ from torch import nn
 
 from core.errors import TransformError
 from core.transform.architecture import Architecture
-from core.transform.onnx_file import read_onnx, write_onnx
-from core.transform.onnx_graph import to_onnx
-from core.transform.onnx_metadata import ModelMetadata, read_metadata, write_metadata
-from core.transform.onnx_session import SessionSettings, open_session
+from core.transform.onnx.file import read_onnx, write_onnx
+from core.transform.onnx.graph import to_onnx
+from core.transform.onnx.metadata import ModelMetadata, read_metadata, write_metadata
+from core.transform.onnx.session import SessionSettings, open_session
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.runners import OnnxRunner
 from tests.transform_models import network

@@ -6,8 +6,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import TransformError
-from core.transform.onnx_modernize import modernize
-from core.transform.onnx_walk import constants
+from core.transform.onnx.modernize import modernize
+from core.transform.onnx.walk import constants
 from core.transform.open_model import probe_picture
 from core.transform.pixels import VGG_MEANS_BGR
 from tests.old_onnx_models import MEANS, old_model, picture, run

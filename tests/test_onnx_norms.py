@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from core.transform.onnx_norms import with_exact_norms
+from core.transform.onnx.norms import with_exact_norms
 from tests.old_onnx_models import old_model, picture, run
 
 

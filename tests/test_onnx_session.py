@@ -7,9 +7,9 @@ import onnxruntime
 import pytest
 
 from core.errors import DeviceError, TransformError
-from core.transform import onnx_session
-from core.transform.onnx_graph import to_onnx
-from core.transform.onnx_session import CPU, CUDA, TENSORRT, SessionSettings, open_session, providers
+from core.transform.onnx import session as onnx_session
+from core.transform.onnx.graph import to_onnx
+from core.transform.onnx.session import CPU, CUDA, TENSORRT, SessionSettings, open_session, providers
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.runners import OnnxRunner
 from tests.transform_models import network

@@ -11,9 +11,9 @@ from core.settings.fast_neural_style import TransformSettings
 from core.transform.architecture import Architecture
 from core.transform.geometry import geometry
 from core.transform.networks import load_network
-from core.transform.onnx_file import read_onnx
-from core.transform.onnx_graph import to_onnx
-from core.transform.onnx_session import SessionSettings
+from core.transform.onnx.file import read_onnx
+from core.transform.onnx.graph import to_onnx
+from core.transform.onnx.session import SessionSettings
 from core.transform.open_model import onnx_runner, open_model
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.pytorch_examples import from_state_dict

@@ -22,7 +22,7 @@ from core.pictures.images import image_size
 from core.settings.training import TrainSettings
 from core.training.checkpoints import load_state, state_file
 from core.transform.networks import load_network
-from core.transform.onnx_session import INSTALL
+from core.transform.onnx.session import INSTALL
 from tests.conftest import ROOT
 from tests.test_neural_style_command import PHOTO
 from tests.training_data import SMALL, batches_for

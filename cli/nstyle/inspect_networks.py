@@ -156,7 +156,7 @@ def _size(value: Value, seen: set[int]) -> int:
 
 def describe_onnx(path: Path) -> Iterator[str]:
     """The model as a whole, its metadata and ends, how it would be fed, its nodes. Raises: TransformError."""
-    from core.transform.onnx_file import read_onnx
+    from core.transform.onnx.file import read_onnx
 
     try:
         model = read_onnx(path)
@@ -181,7 +181,7 @@ def _about_model(model: ModelProto) -> str:
 
 def _feeding(model: ModelProto) -> Iterator[str]:
     """What ``fast_neural_style`` would do without flags; where only a run tells, it is not run here."""
-    from core.transform.onnx_detect import detect_format
+    from core.transform.onnx.detect import detect_format
 
     how = detect_format(model)
     yield ""

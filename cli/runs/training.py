@@ -229,7 +229,7 @@ def _export(settings: TrainSettings) -> None:
     if not settings.export_onnx:
         return
     from core.transform.convert import convert
-    from core.transform.onnx_session import import_runtime
+    from core.transform.onnx.session import import_runtime
 
     source = network_file(settings.checkpoint_name)
     try:

@@ -18,7 +18,7 @@ from core.training.history import History
 from core.training.learner import Learner, prepare_device
 from core.training.network_start import starting_network
 from core.training.sample import Sample
-from core.transform.onnx_session import first_line
+from core.transform.onnx.session import first_line
 
 EARLY = 100
 ADVICE = "Try a lower -learning_rate, smaller weights, or -precision full; the last checkpoint is as it was"

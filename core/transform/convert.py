@@ -17,11 +17,11 @@ from caffe_loader.errors import printable
 from core.errors import TransformError
 from core.pictures.images import Image
 from core.transform.networks import TransformNetwork, load_network, source_digest
-from core.transform.onnx_file import read_onnx, write_onnx
-from core.transform.onnx_graph import to_onnx
-from core.transform.onnx_metadata import ModelMetadata, write_metadata
-from core.transform.onnx_modernize import modernize
-from core.transform.onnx_session import SessionSettings, import_runtime
+from core.transform.onnx.file import read_onnx, write_onnx
+from core.transform.onnx.graph import to_onnx
+from core.transform.onnx.metadata import ModelMetadata, write_metadata
+from core.transform.onnx.modernize import modernize
+from core.transform.onnx.session import SessionSettings, import_runtime
 from core.transform.open_model import onnx_runner, probe_picture
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.runners import Runner

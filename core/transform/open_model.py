@@ -14,10 +14,10 @@ import numpy as np
 from core.errors import TransformError
 from core.pictures.images import Image
 from core.settings.fast_neural_style import TransformSettings
-from core.transform.onnx_detect import detect_format
-from core.transform.onnx_file import read_onnx
-from core.transform.onnx_norms import with_exact_norms
-from core.transform.onnx_session import CPU, OpenedSession, SessionSettings, open_session
+from core.transform.onnx.detect import detect_format
+from core.transform.onnx.file import read_onnx
+from core.transform.onnx.norms import with_exact_norms
+from core.transform.onnx.session import CPU, OpenedSession, SessionSettings, open_session
 from core.transform.pixels import NetworkFormat, overridden
 from core.transform.runners import Batch, OnnxRunner, Runner
 
@@ -55,7 +55,7 @@ def open_model(settings: TransformSettings) -> OpenedModel:
 
 
 def _opened_network(network: TransformNetwork, settings: TransformSettings) -> OpenedModel:
-    from core.transform.onnx_graph import to_onnx
+    from core.transform.onnx.graph import to_onnx
     from core.transform.torch_runner import TorchRunner, torch_device
 
     how = _as_asked(network.format, settings)

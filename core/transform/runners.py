@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
-from core.transform.onnx_session import CPU, SHORT, OpenedSession, first_line
+from core.transform.onnx.session import CPU, SHORT, OpenedSession, first_line
 from core.transform.pixels import NetworkFormat
 
 Batch = NDArray[np.float32]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.transform.onnx_walk import attributes, constants, ends
+from core.transform.onnx.walk import attributes, constants, ends
 from core.transform.tile_rules import NORM, rules_of
 from core.transform.tile_windows import AxisStep, Piece, Window
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
-from core.transform.onnx_walk import attributes
+from core.transform.onnx.walk import attributes
 from core.transform.tile_windows import (
     Convolution,
     Cropping,

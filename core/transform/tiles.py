@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from core.arithmetic.allocation import return_freed_memory
 from core.errors import TransformError
-from core.transform.onnx_session import SHORT, SessionSettings, first_line, open_session
-from core.transform.onnx_walk import attributes, opset_of
+from core.transform.onnx.session import SHORT, SessionSettings, first_line, open_session
+from core.transform.onnx.walk import attributes, opset_of
 from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch
 from core.transform.tile_graph import LayeredGraph, Pieces

@@ -8,7 +8,7 @@ from torch import nn
 
 from core.arithmetic.cores import available_cores
 from core.errors import DeviceError, TransformError
-from core.transform.onnx_session import first_line
+from core.transform.onnx.session import first_line
 from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch
 

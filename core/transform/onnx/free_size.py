@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
-from core.transform.onnx_walk import attributes, constants
+from core.transform.onnx.walk import attributes, constants
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto

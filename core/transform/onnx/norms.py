@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.transform.onnx_walk import attributes, opset_of
+from core.transform.onnx.walk import attributes, opset_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

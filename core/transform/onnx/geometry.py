@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.transform.onnx_walk import attributes
+from core.transform.onnx.walk import attributes
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto

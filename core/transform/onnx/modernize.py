@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
-from core.transform.onnx_free_size import drop_identities, free_sizes, turn_into_identity
-from core.transform.onnx_modernize_ends import declare_free, keep_picture_ends
-from core.transform.onnx_modernize_sizes import check_sizes_free
-from core.transform.onnx_walk import affine_step, attributes, constants, opset_of
+from core.transform.onnx.free_size import drop_identities, free_sizes, turn_into_identity
+from core.transform.onnx.modernize_ends import declare_free, keep_picture_ends
+from core.transform.onnx.modernize_sizes import check_sizes_free
+from core.transform.onnx.walk import affine_step, attributes, constants, opset_of
 from core.transform.pixels import VGG_MEANS_BGR
 
 if TYPE_CHECKING:

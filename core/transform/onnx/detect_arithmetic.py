@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.transform.onnx_walk import Affine, attributes, constants
+from core.transform.onnx.walk import Affine, attributes, constants
 from core.transform.pixels import VGG_MEANS_BGR
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import TransformError
-from core.transform.onnx_detect_arithmetic import Found, input_range, means_of, order_of, output_range
-from core.transform.onnx_geometry import multiple_and_smallest
-from core.transform.onnx_metadata import ModelMetadata, read_metadata
-from core.transform.onnx_walk import (
+from core.transform.onnx.detect_arithmetic import Found, input_range, means_of, order_of, output_range
+from core.transform.onnx.geometry import multiple_and_smallest
+from core.transform.onnx.metadata import ModelMetadata, read_metadata
+from core.transform.onnx.walk import (
     Affine,
     constants,
     dimensions,

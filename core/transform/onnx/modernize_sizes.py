@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from core.errors import TransformError
-from core.transform.onnx_walk import constants, dimensions
+from core.transform.onnx.walk import constants, dimensions
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

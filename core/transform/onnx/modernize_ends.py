@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.errors import TransformError
-from core.transform.onnx_detect import layout_of
-from core.transform.onnx_walk import dimensions, ends
+from core.transform.onnx.detect import layout_of
+from core.transform.onnx.walk import dimensions, ends
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, ValueInfoProto

@@ -1,0 +1,1 @@
+"""ONNX files of transform networks: written, repaired, recognised and run."""
