@@ -17,8 +17,8 @@ from core.transform.onnx.session import SessionSettings
 from core.transform.open_model import onnx_runner, open_model
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.pytorch_examples import from_state_dict
-from core.transform.tile_windows import Convolution, Enlargement, Padding, TransposedConvolution
-from core.transform.tiles import Moments, TiledRunner
+from core.transform.tiles.runner import Moments, TiledRunner
+from core.transform.tiles.windows import Convolution, Enlargement, Padding, TransposedConvolution
 from tests.pytorch_examples_factory import state_dict
 from tests.transform_models import network, write_network
 
@@ -88,7 +88,7 @@ def test_torch7_networks(shared, name):
 
 
 def test_no_tile_is_larger_than_asked_for_with_its_surroundings(monkeypatch):
-    from core.transform import tiles as module
+    from core.transform.tiles import runner as module
 
     largest = []
     run = module._run

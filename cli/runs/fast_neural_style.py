@@ -55,7 +55,7 @@ def stylize_picture(settings: TransformSettings, opened: OpenedModel) -> int:
 @contextmanager
 def _progress_of_tiles(opened: OpenedModel) -> Iterator[None]:
     """A bar for the tiles of one picture, where the network runs in tiles."""
-    from core.transform.tiles import TiledRunner
+    from core.transform.tiles.runner import TiledRunner
 
     if not isinstance(opened.runner, TiledRunner):
         yield

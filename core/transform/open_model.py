@@ -141,7 +141,7 @@ def _session(
 
 
 def _tiled(model: ModelProto, how: NetworkFormat, settings: TransformSettings) -> Runner:
-    from core.transform.tiles import TiledRunner
+    from core.transform.tiles.runner import TiledRunner
 
     return TiledRunner(model, how, session_settings(settings), int(settings.tile))
 

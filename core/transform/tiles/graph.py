@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.transform.onnx.walk import attributes, constants, ends
-from core.transform.tile_rules import NORM, rules_of
-from core.transform.tile_windows import AxisStep, Piece, Window
+from core.transform.tiles.rules import NORM, rules_of
+from core.transform.tiles.windows import AxisStep, Piece, Window
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto

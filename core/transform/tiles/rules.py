@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.errors import TransformError
 from core.transform.onnx.walk import attributes
-from core.transform.tile_windows import (
+from core.transform.tiles.windows import (
     Convolution,
     Cropping,
     Enlargement,

@@ -22,8 +22,8 @@ from core.transform.onnx.session import SHORT, SessionSettings, first_line, open
 from core.transform.onnx.walk import attributes, opset_of
 from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch
-from core.transform.tile_graph import LayeredGraph, Pieces
-from core.transform.tile_windows import Window, extents, plan_axis
+from core.transform.tiles.graph import LayeredGraph, Pieces
+from core.transform.tiles.windows import Window, extents, plan_axis
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto

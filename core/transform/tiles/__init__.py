@@ -1,0 +1,1 @@
+"""A transform network run on tiles of a picture, with the result of the whole."""
