@@ -15,7 +15,7 @@ from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.errors import SettingsError
 from core.pictures.images import Image
-from core.transform.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames
+from core.transform.video.webcam import Recorder, WebcamOptions, Window, source_frames, tiled_frames
 
 if TYPE_CHECKING:
     from core.transform.stylize import Stylizer

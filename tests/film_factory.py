@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from core.pictures.images import save_image
-from core.transform.video import stylize_video
+from core.transform.video.film import stylize_video
 
 
 def frame_pixels(index, height=32, width=48):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import ImageError, NeuralStyleError, VideoError
-from core.transform.video_source import Film
+from core.transform.video.source import Film
 from tests.film_factory import (
     Counted,
     add_sound,
@@ -228,7 +228,7 @@ def test_targets_that_cannot_be_written(tmp_path, name, kind, message):
 
 def test_an_unwritable_folder(tmp_path, monkeypatch):
     source = make_film(tmp_path / "in.mp4", range(2))
-    monkeypatch.setattr("core.transform.video_writer.os.access", lambda *_: False)  # root may write anywhere
+    monkeypatch.setattr("core.transform.video.writer.os.access", lambda *_: False)  # root may write anywhere
     with pytest.raises(VideoError, match="cannot be written; check the name and the folder's permissions"):
         run(source, tmp_path / "out.mp4")
 

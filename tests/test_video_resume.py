@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import VideoError
-from core.transform.smoothing import Smoother
+from core.transform.video.smoothing import Smoother
 from tests.compare import assert_identical
 from tests.film_factory import Counted, film_times, make_film, names, run
 

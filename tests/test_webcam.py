@@ -10,8 +10,8 @@ import pytest
 
 from cli.webcam_demo import run_webcam
 from core.errors import SettingsError, VideoError
-from core.transform import webcam
-from core.transform.webcam import WebcamOptions, camera_frames, film_frames, tile, tiled_frames
+from core.transform.video import webcam
+from core.transform.video.webcam import WebcamOptions, camera_frames, film_frames, tile, tiled_frames
 from tests.film_factory import film_pixels, film_times, make_film
 
 FACTS = {"CAP_PROP_FRAME_WIDTH": 3, "CAP_PROP_FRAME_HEIGHT": 4, "CAP_PROP_FPS": 5}

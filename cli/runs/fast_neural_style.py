@@ -130,7 +130,7 @@ def _timing_line(source: Path) -> Timing:
 
 def stylize_film(settings: TransformSettings, opened: OpenedModel) -> int:
     """-input_video to -output_video; returns the exit status."""
-    from core.transform.video import stylize_video
+    from core.transform.video.film import stylize_video
 
     stylizer = Stylizer(
         opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1

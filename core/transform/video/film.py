@@ -15,12 +15,12 @@ from pathlib import Path
 
 from core.errors import VideoError
 from core.pictures.images import Image, check_writable, save_image, to_bytes
-from core.transform.sequences import Pattern, Sequence, is_pattern
-from core.transform.smoothing import Smoother, size_changed
-from core.transform.video_encoder import Encoder, even_size
-from core.transform.video_parts import Part, Parts
-from core.transform.video_source import Film, Source, SourceFrame, import_av
-from core.transform.video_writer import check_film_target, new_film
+from core.transform.video.encoder import Encoder, even_size
+from core.transform.video.parts import Part, Parts
+from core.transform.video.sequences import Pattern, Sequence, is_pattern
+from core.transform.video.smoothing import Smoother, size_changed
+from core.transform.video.source import Film, Source, SourceFrame, import_av
+from core.transform.video.writer import check_film_target, new_film
 
 PART_FRAMES = 120
 DEFAULT_FPS = 25.0

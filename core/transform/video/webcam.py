@@ -20,10 +20,10 @@ import numpy as np
 from core.errors import SettingsError, VideoError
 from core.pictures.images import Image, to_bytes
 from core.settings.flags import flag
-from core.transform.smoothing import size_changed
-from core.transform.video_encoder import Encoder, even_size
-from core.transform.video_source import Film, Look
-from core.transform.video_writer import FilmWriter, check_film_target, new_film
+from core.transform.video.encoder import Encoder, even_size
+from core.transform.video.smoothing import size_changed
+from core.transform.video.source import Film, Look
+from core.transform.video.writer import FilmWriter, check_film_target, new_film
 
 Strings = tuple[str, ...]
 Stylizer = Callable[[Image], Image]

@@ -21,7 +21,7 @@ import numpy as np
 
 from core.errors import VideoError
 from core.pictures.images import Image
-from core.transform.video_encoder import EncodedFrame
+from core.transform.video.encoder import EncodedFrame
 
 STATE = "state.json"
 DONE = "done.json"

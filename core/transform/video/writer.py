@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from core.errors import VideoError
-from core.transform.video_encoder import CODEC, CODEC_OPTIONS, EncodedFrame, configure
-from core.transform.video_source import Look, import_av, opened
+from core.transform.video.encoder import CODEC, CODEC_OPTIONS, EncodedFrame, configure
+from core.transform.video.source import Look, import_av, opened
 
 if TYPE_CHECKING:
     from av.packet import Packet

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import VideoError
-from core.transform.video_source import Look, conversion_flags, import_av
+from core.transform.video.source import Look, conversion_flags, import_av
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext

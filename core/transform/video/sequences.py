@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import VideoError
 from core.pictures.images import EXTENSIONS, Image, load_image
-from core.transform.video_source import Look, SourceFrame, file_identity
+from core.transform.video.source import Look, SourceFrame, file_identity
 
 FASTEST = 1000
 FIELD = re.compile(r"(%%|%0?[0-9]*d)")

@@ -1,0 +1,1 @@
+"""Films, frame sequences and cameras through a transform network."""
