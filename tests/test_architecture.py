@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from core.errors import TransformError
-from core.transform.architecture import Architecture, Token, build, parse_architecture
-from core.transform.geometry import output_side
-from core.transform.layers import ResidualBlock, ShaveImage, TotalVariation
+from core.transform.networks.architecture import Architecture, Token, build, parse_architecture
+from core.transform.networks.geometry import output_side
+from core.transform.networks.layers import ResidualBlock, ShaveImage, TotalVariation
 
 DEFAULT = "c9s1-32,d64,d128,R128,R128,R128,R128,R128,u64,u32,c9s1-3"
 PUBLISHED = "c9s1-16,d32,d64,R64,R64,R64,R64,R64,u32,u16,c9s1-3"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from core.errors import TransformError
-from core.transform.architecture import Architecture
+from core.transform.networks.architecture import Architecture
 from core.transform.onnx.file import read_onnx, write_onnx
 from core.transform.onnx.graph import to_onnx
 from core.transform.onnx.metadata import ModelMetadata, read_metadata, write_metadata

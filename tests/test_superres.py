@@ -20,9 +20,9 @@ from core.settings.fast_neural_style import TransformSettings
 from core.stages.config import read_config
 from core.training.pieces import low_resolution
 from core.training.superres import Evaluation, luma
-from core.transform.architecture import Architecture, build
-from core.transform.geometry import output_side
 from core.transform.histogram import match_histograms
+from core.transform.networks.architecture import Architecture, build
+from core.transform.networks.geometry import output_side
 from core.transform.open_model import open_model
 from core.transform.pixels import FORMATS, NetworkFormat
 from tests.conftest import ROOT

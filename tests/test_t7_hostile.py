@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import NeuralStyleError, T7Error
 from core.t7 import Function, Table, TorchObject, load_t7
-from core.transform.networks import load_network
+from core.transform.networks.load import load_network
 
 READABLE = {"bad_nover", "bad_trail", "bad_type6", "bad_unkcls", "bad_cudalong"}
 MUTATIONS = 10_000

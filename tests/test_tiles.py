@@ -8,15 +8,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import TransformError
 from core.settings.fast_neural_style import TransformSettings
-from core.transform.architecture import Architecture
-from core.transform.geometry import geometry
-from core.transform.networks import load_network
+from core.transform.networks.architecture import Architecture
+from core.transform.networks.geometry import geometry
+from core.transform.networks.load import load_network
+from core.transform.networks.pytorch_examples import from_state_dict
 from core.transform.onnx.file import read_onnx
 from core.transform.onnx.graph import to_onnx
 from core.transform.onnx.session import SessionSettings
 from core.transform.open_model import onnx_runner, open_model
 from core.transform.pixels import FORMATS, NetworkFormat
-from core.transform.pytorch_examples import from_state_dict
 from core.transform.tiles.runner import Moments, TiledRunner
 from core.transform.tiles.windows import Convolution, Enlargement, Padding, TransposedConvolution
 from tests.pytorch_examples_factory import state_dict

@@ -21,7 +21,7 @@ from cli.train_fast_neural_style import GRAMMAR, main
 from core.pictures.images import image_size
 from core.settings.training import TrainSettings
 from core.training.checkpoints import load_state, state_file
-from core.transform.networks import load_network
+from core.transform.networks.load import load_network
 from core.transform.onnx.session import INSTALL
 from tests.conftest import ROOT
 from tests.test_neural_style_command import PHOTO

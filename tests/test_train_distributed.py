@@ -12,7 +12,7 @@ import torch
 
 from core.errors import DeviceError
 from core.training.distributed import Group
-from core.transform.architecture import Architecture, build
+from core.transform.networks.architecture import Architecture, build
 from tests.conftest import ROOT
 from tests.test_train_command import words
 

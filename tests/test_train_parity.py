@@ -10,8 +10,8 @@ from core.arithmetic.torch7_random import Torch7Random
 from core.settings.training import TrainSettings
 from core.training import events, network_start
 from core.training.training import train
-from core.transform.layers import TotalVariation
-from core.transform.networks import load_network
+from core.transform.networks.layers import TotalVariation
+from core.transform.networks.load import load_network
 from tests.training_data import MemoryBatches
 
 FROM_SCRATCH = {

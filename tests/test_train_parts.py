@@ -23,7 +23,7 @@ from core.training.network_start import architecture_of, starting_network, with_
 from core.training.perceptual_loss import gram_matrices
 from core.training.torch7_text import torch7_text
 from core.training.training import train
-from core.transform.architecture import Architecture, build
+from core.transform.networks.architecture import Architecture, build
 from core.transform.pixels import FORMATS
 from tests.training_data import SMALL, MemoryBatches, pictures
 from tests.transform_models import network, write_network

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from core.errors import TransformError
-from core.transform.checkpoint import save_checkpoint
-from core.transform.networks import load_network
+from core.transform.networks.checkpoint import save_checkpoint
+from core.transform.networks.load import load_network
 from tests.pytorch_examples_factory import reference_network, state_dict
 from tests.transform_models import BATCH, SMALL, network, write_network
 

@@ -8,10 +8,10 @@ from torch import nn
 from cli.parity.transform import MODELS, network_distance
 from core.errors import NeuralStyleError, T7Error, TransformError
 from core.t7 import Table, TorchObject
-from core.transform import networks
-from core.transform.from_t7 import to_modules
-from core.transform.layers import FrozenInstanceNorm2d
-from core.transform.networks import load_network, split_checkpoint
+from core.transform.networks import load as networks
+from core.transform.networks.from_t7 import to_modules
+from core.transform.networks.layers import FrozenInstanceNorm2d
+from core.transform.networks.load import load_network, split_checkpoint
 from tests.transform_models import network
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from core.transform.architecture import Architecture, build
-from core.transform.checkpoint import save_checkpoint
+from core.transform.networks.architecture import Architecture, build
+from core.transform.networks.checkpoint import save_checkpoint
 
 SMALL = Architecture("c3s1-4,d6,R6,u4,c3s1-3", reflection=4)
 BATCH = Architecture("c3s1-4,d6,R6,u4,c3s1-3", normalisation="batch", padding_type="zero")

@@ -34,7 +34,7 @@ from core.training.checkpoints import (
 from core.training.distributed import joined
 from core.training.history import save_history
 from core.training.training import train
-from core.transform.checkpoint import save_checkpoint
+from core.transform.networks.checkpoint import save_checkpoint
 
 PROGRAM = "train_fast_neural_style"
 TERMINATED = 143  # the exit status where another of several processes got the signal

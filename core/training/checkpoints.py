@@ -26,7 +26,7 @@ from core.training.adam import AdamState
 from core.training.data_fingerprint import training_pictures
 from core.training.history import History
 from core.training.network_start import Start, with_inherited
-from core.transform.architecture import Architecture, build
+from core.transform.networks.architecture import Architecture, build
 
 KEY = "neural_style.training"
 FORMAT = 1

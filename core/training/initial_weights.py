@@ -13,7 +13,7 @@ from core.arithmetic.torch7_random import Torch7Random
 
 @torch.no_grad()
 def initialise(network: nn.Module, random: Torch7Random) -> None:
-    """Fill the weights of a network that :func:`core.transform.architecture.build` made.
+    """Fill the weights of a network that :func:`core.transform.networks.architecture.build` made.
 
     Convolutions, transposed ones too: weights and biases uniform within 1 / sqrt(kernel area x input planes).
     Normalisation: weights uniform in 0..1, biases 0.

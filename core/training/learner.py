@@ -19,7 +19,7 @@ from core.training.distributed import Group
 from core.training.history import History
 from core.training.loss import Encoder, Losses, TrainingLoss
 from core.training.network_start import Start
-from core.transform.layers import TotalVariation
+from core.transform.networks.layers import TotalVariation
 from core.transform.pixels import FORMATS
 
 TAIL = 3  # tanh, constant, total variation

@@ -15,8 +15,8 @@ from caffe_loader.errors import printable
 from core.errors import NetworkError, NeuralStyleError
 from core.models.registry import find_model_file
 from core.t7 import load_t7
-from core.transform.from_t7 import to_modules
-from core.transform.networks import split_checkpoint
+from core.transform.networks.from_t7 import to_modules
+from core.transform.networks.load import split_checkpoint
 
 
 class LossNetwork(nn.Module):

@@ -15,15 +15,15 @@ from core.errors import TransformError
 from core.settings.training import TrainSettings
 from core.training.batches import Batch
 from core.training.initial_weights import initialise
-from core.transform.architecture import Architecture, build
-from core.transform.geometry import geometry, output_side
-from core.transform.layers import (
+from core.transform.networks.architecture import Architecture, build
+from core.transform.networks.geometry import geometry, output_side
+from core.transform.networks.layers import (
     FrozenInstanceNorm2d,
     MulConstant,
     ResidualBlock,
     TotalVariation,
 )
-from core.transform.networks import load_network
+from core.transform.networks.load import load_network
 
 UNPADDED = ("reflect-start", "none")
 FAR = 1024  # multiples of the stride

@@ -9,7 +9,7 @@ from core.errors import TransformError
 from core.pictures.images import Image, load_image
 from core.pictures.resize import scale
 from core.settings.training import TrainSettings
-from core.transform.geometry import geometry
+from core.transform.networks.geometry import geometry
 from core.transform.pixels import FORMATS, NetworkFormat
 from core.transform.runners import Batch
 from core.transform.stylize import Stylizer

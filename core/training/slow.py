@@ -30,7 +30,7 @@ from core.settings.checks import weights_by_layer
 from core.settings.slow_neural_style import SlowSettings
 from core.training.loss_network import load_loss_network
 from core.training.perceptual_loss import PerceptualLoss
-from core.transform.layers import TotalVariation
+from core.transform.networks.layers import TotalVariation
 from core.transform.pixels import FORMATS
 
 CORRECTIONS = 100

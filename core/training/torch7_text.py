@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from core.transform.layers import MulConstant, ResidualBlock, ShaveImage, TotalVariation
+from core.transform.networks.layers import MulConstant, ResidualBlock, ShaveImage, TotalVariation
 
 
 def torch7_text(network: nn.Module) -> str:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from caffe_loader.errors import printable
 from core.errors import TransformError
 from core.pictures.images import Image
-from core.transform.networks import TransformNetwork, load_network, source_digest
+from core.transform.networks.load import load_network, source_digest
+from core.transform.networks.transform_network import TransformNetwork
 from core.transform.onnx.file import read_onnx, write_onnx
 from core.transform.onnx.graph import to_onnx
 from core.transform.onnx.metadata import ModelMetadata, write_metadata
@@ -63,7 +64,7 @@ def convert(source: Path, target: Path, *, half: bool = False, instance_norm: st
     """Write ``target``, run it against ``source``, and keep it only if they agree.
 
     half: weights and arithmetic in float16, instance normalisation and both ends in float32.
-    instance_norm: see :func:`core.transform.from_t7.to_modules`.
+    instance_norm: see :func:`core.transform.networks.from_t7.to_modules`.
 
     Raises: T7Error, TransformError: unreadable, not convertible, or the result is not equal.
     """

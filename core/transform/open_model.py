@@ -24,7 +24,7 @@ from core.transform.runners import Batch, OnnxRunner, Runner
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from core.transform.networks import TransformNetwork
+    from core.transform.networks.transform_network import TransformNetwork
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def open_model(settings: TransformSettings) -> OpenedModel:
     """The network of flag -model. Raises: T7Error, TransformError, DeviceError."""
     path = Path(settings.model)
     if path.suffix.lower() != ".onnx":
-        from core.transform.networks import load_network
+        from core.transform.networks.load import load_network
 
         return _opened_network(load_network(path, settings.instance_norm), settings)
     if settings.runtime == "torch":

@@ -18,8 +18,8 @@ from PIL import Image as PillowImage
 
 from core.pictures.images import load_image, save_image, to_bytes
 from core.settings.fast_neural_style import TransformSettings
-from core.transform.architecture import Architecture, build
-from core.transform.checkpoint import save_checkpoint
+from core.transform.networks.architecture import Architecture, build
+from core.transform.networks.checkpoint import save_checkpoint
 from core.transform.open_model import open_model, probe_picture
 from core.transform.stylize import Stylizer, encoded, stylize_file
 from tests.benchmarks.timing import medians

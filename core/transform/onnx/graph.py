@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.errors import TransformError
-from core.transform.layers import (
+from core.transform.networks.layers import (
     FrozenInstanceNorm2d,
     MulConstant,
     ResidualBlock,

@@ -17,7 +17,7 @@ from torch import nn
 from caffe_loader.errors import printable
 from core.errors import T7Error
 from core.t7 import TorchObject, Value
-from core.transform.layers import (
+from core.transform.networks.layers import (
     FrozenInstanceNorm2d,
     MulConstant,
     ResidualBlock,
@@ -25,7 +25,7 @@ from core.transform.layers import (
     TotalVariation,
     named,
 )
-from core.transform.t7_fields import Fields, short_class
+from core.transform.networks.t7_fields import Fields, short_class
 
 Converters = dict[str, Callable[[Fields], nn.Module]]
 MOST_MODULES, DEEPEST = 2000, 32  # the original's networks have about 60 in 4 levels

@@ -14,8 +14,8 @@ from torch import nn
 from caffe_loader.errors import printable
 from core.atomic import replaced_when_complete
 from core.errors import TransformError
-from core.transform.architecture import Architecture, build
-from core.transform.networks import TransformNetwork
+from core.transform.networks.architecture import Architecture, build
+from core.transform.networks.transform_network import TransformNetwork
 from core.transform.pixels import FORMATS
 
 WEIGHTS = "network."
@@ -26,7 +26,7 @@ _KINDS = {"str": (str,), "int": (int,), "float": (float, int)}
 def save_checkpoint(
     path: str | os.PathLike[str], architecture: Architecture, module: nn.Sequential, preprocessing: str
 ) -> None:
-    """Write a network that :func:`core.transform.architecture.build` made; complete or not at all.
+    """Write a network that :func:`core.transform.networks.architecture.build` made; complete or not at all.
 
     Raises: TransformError: the file cannot be written.
     """

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import TransformError
-from core.transform.layers import FrozenInstanceNorm2d, ResidualBlock
+from core.transform.networks.layers import FrozenInstanceNorm2d, ResidualBlock
 
 _NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, FrozenInstanceNorm2d)
 

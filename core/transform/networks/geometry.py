@@ -9,7 +9,7 @@ from fractions import Fraction
 from torch import nn
 
 from core.errors import TransformError
-from core.transform.layers import ResidualBlock, ShaveImage
+from core.transform.networks.layers import ResidualBlock, ShaveImage
 
 LARGEST_SIDE_TRIED = 4096
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from caffe_loader.errors import quoted
 from core.errors import TransformError
-from core.transform.layers import ResidualBlock, named
+from core.transform.networks.layers import ResidualBlock, named
 
 # (convolution, norm, stride, nearest neighbour enlargement before it)
 _BEFORE = (("conv1", "in1", 1, 1), ("conv2", "in2", 2, 1), ("conv3", "in3", 2, 1))

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from core.errors import TransformError
-from core.transform.layers import MulConstant, ResidualBlock, ShaveImage, TotalVariation, named
+from core.transform.networks.layers import MulConstant, ResidualBlock, ShaveImage, TotalVariation, named
 
 PADDING_TYPES = ("reflect-start", "reflect", "replicate", "zero", "none")
 NORMALISATIONS = ("instance", "batch")

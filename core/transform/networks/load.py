@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +14,20 @@ from caffe_loader.errors import printable, quoted
 from core.errors import NeuralStyleError, TransformError
 from core.models.checksums import file_digests
 from core.t7 import Table, TorchObject, Value, load_t7
-from core.transform.channels import output_channels
-from core.transform.from_t7 import has_inert_norm, to_modules
-from core.transform.geometry import Geometry, geometry
-from core.transform.layers import NAMES, FrozenInstanceNorm2d, MulConstant, named
-from core.transform.pixels import FORMATS, NetworkFormat
-from core.transform.t7_fields import short_class
+from core.transform.networks.channels import output_channels
+from core.transform.networks.checkpoint import load_checkpoint
+from core.transform.networks.from_t7 import has_inert_norm, to_modules
+from core.transform.networks.layers import NAMES, named
+from core.transform.networks.t7_fields import short_class
+from core.transform.networks.transform_network import TransformNetwork
 
 PREPROCESSINGS = ("vgg", "resnet")
-
-
-@dataclass(frozen=True)
-class TransformNetwork:
-    """A network in evaluation mode with what is known about it.
-
-    module: (N, 3, H, W) to (N, 3, H', W'), values as ``preprocessing`` says (a name of FORMATS).
-    options: the flags it was trained with, if the file tells.
-    """
-
-    module: nn.Sequential
-    preprocessing: str
-    path: Path
-    options: dict[str, Any] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
-
-    @property
-    def geometry(self) -> Geometry:
-        """What it does to sizes."""
-        return geometry(self.module)
-
-    @property
-    def format(self) -> NetworkFormat:
-        """How to feed it."""
-        pixels, sizes = FORMATS[self.preprocessing], self.geometry
-        reasons = (f"values: {self.preprocessing}, as {self.path.name} was trained",)
-        return NetworkFormat(
-            pixels, pixels, multiple=sizes.multiple, smallest=sizes.smallest, reasons=reasons
-        )
-
-    @property
-    def normalisation(self) -> str:
-        """'instance', 'batch', 'frozen' (instance normalisation that was inert in training), or ''."""
-        kinds = {nn.InstanceNorm2d: "instance", nn.BatchNorm2d: "batch", FrozenInstanceNorm2d: "frozen"}
-        return next((kinds[type(layer)] for layer in self.module.modules() if type(layer) in kinds), "")
-
-    @property
-    def tanh_constant(self) -> float:
-        """Largest absolute value of the output; 0 where no tanh bounds it."""
-        return next((layer.constant for layer in self.module if isinstance(layer, MulConstant)), 0.0)
 
 
 def load_network(path: str | os.PathLike[str], instance_norm: str = "auto") -> TransformNetwork:
     """Read a .t7, .pth or .safetensors file; the extension decides.
 
-    instance_norm: see :func:`core.transform.from_t7.to_modules`.
+    instance_norm: see :func:`core.transform.networks.from_t7.to_modules`.
     Raises: T7Error or TransformError naming the file.
     """
     file = Path(path)
@@ -168,13 +128,11 @@ def _notices(model: TorchObject, network: TransformNetwork, instance_norm: str) 
 
 
 def _from_checkpoint(path: Path, instance_norm: str) -> TransformNetwork:
-    from core.transform.checkpoint import load_checkpoint
-
     return load_checkpoint(path)
 
 
 def _from_pth(path: Path, instance_norm: str) -> TransformNetwork:
-    from core.transform.pytorch_examples import from_state_dict
+    from core.transform.networks.pytorch_examples import from_state_dict
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,0 +1,1 @@
+"""Transform networks as PyTorch modules, and the files they are read from."""
