@@ -19,11 +19,11 @@ from scipy.ndimage import gaussian_filter
 
 from cli.__main__ import main
 from core.settings.training import TrainSettings
-from core.training import dataset_part
-from core.training.data import open_batches
-from core.training.dataset_build import Begun, DatasetPlan, Skipped, Stored, build_dataset
-from core.training.picture_files import load_rgb
-from core.training.pieces import Squares, low_resolution
+from core.training.data import build_part as dataset_part
+from core.training.data.build import Begun, DatasetPlan, Skipped, Stored, build_dataset
+from core.training.data.open_batches import open_batches
+from core.training.data.picture_files import load_rgb
+from core.training.data.pieces import Squares, low_resolution
 from tests.conftest import ROOT
 from tests.picture_folders import pixels, write_pictures
 from tests.test_training_data import squared
@@ -175,7 +175,7 @@ def test_stopped_and_gone_on(here, monkeypatch):
     straight = list(build_dataset(Path("straight.h5"), folders, plan, 2))
     loaded = []
     monkeypatch.setattr(
-        "core.training.dataset_build.load_rgb", lambda path: loaded.append(path.name) or load_rgb(path)
+        "core.training.data.build.load_rgb", lambda path: loaded.append(path.name) or load_rgb(path)
     )
     for events_taken in (6, 6, 5):  # three Skipped, Begun, two pictures or one
         events = build_dataset(Path("out.h5"), folders, plan, 1)
@@ -210,7 +210,8 @@ def test_another_plan_begins_anew(here, monkeypatch):
 
 SLOWLY = """
 import sys, time
-from core.training import dataset_build, dataset_part
+from core.training.data import build as dataset_build
+from core.training.data import build_part as dataset_part
 dataset_part.SAVED_EVERY = 1
 load = dataset_build.load_rgb
 dataset_build.load_rgb = lambda path: time.sleep(0.02) or load(path)

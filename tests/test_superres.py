@@ -18,7 +18,7 @@ from cli.fast_neural_style import main as fast_neural_style
 from core.errors import TransformError
 from core.settings.fast_neural_style import TransformSettings
 from core.stages.config import read_config
-from core.training.pieces import low_resolution
+from core.training.data.pieces import low_resolution
 from core.training.superres import Evaluation, luma
 from core.transform.histogram import match_histograms
 from core.transform.networks.architecture import Architecture, build

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from cli.nstyle.run_config import run_command
 from cli.train_fast_neural_style import main
 from core.settings.training import TrainSettings
-from core.training.data_fingerprint import PIECE_BYTES, training_pictures
+from core.training.data.fingerprint import PIECE_BYTES, training_pictures
 from core.transform.networks.load import load_network
 from tests.picture_folders import write_pictures
 from tests.training_data import SMALL

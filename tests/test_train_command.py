@@ -56,9 +56,9 @@ def here(tmp_path, monkeypatch):
 
 
 def serve(monkeypatch, open_batches):
-    data = types.ModuleType("core.training.data")
+    data = types.ModuleType("core.training.data.open_batches")
     data.open_batches = open_batches
-    monkeypatch.setitem(sys.modules, "core.training.data", data)
+    monkeypatch.setitem(sys.modules, "core.training.data.open_batches", data)
 
 
 def words(*switches, **changes):

@@ -14,7 +14,7 @@ from core.errors import NetworkError, SettingsError, TransformError
 from core.settings.training import TrainSettings
 from core.training import events, learner
 from core.training.adam import Torch7Adam
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 from core.training.distributed import Group
 from core.training.initial_weights import initialise
 from core.training.learner import Learner, number_format

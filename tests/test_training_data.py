@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from core.errors import DatasetError, SettingsError
-from core.training.batches import Batch
-from core.training.data import open_batches
-from core.training.pieces import low_resolution
-from core.training.readahead import ReadAhead, in_order
+from core.training.data.batches import Batch
+from core.training.data.open_batches import open_batches
+from core.training.data.pieces import low_resolution
+from core.training.data.readahead import ReadAhead, in_order
 from tests.picture_folders import pixels, write_pictures
 
 

@@ -8,7 +8,7 @@ import types
 import numpy as np
 
 from core.settings.training import TrainSettings
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 from tests.conftest import ROOT
 
 SMALL = TrainSettings(  # on the bundled loss network, where nothing of ../shared is needed
@@ -81,9 +81,9 @@ def batches_for(settings):
 
 
 if __name__ == "__main__":
-    data = types.ModuleType("core.training.data")
+    data = types.ModuleType("core.training.data.open_batches")
     data.open_batches = batches_for
-    sys.modules["core.training.data"] = data
+    sys.modules["core.training.data.open_batches"] = data
     from cli.train_fast_neural_style import main
 
     sys.exit(main())

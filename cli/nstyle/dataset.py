@@ -19,7 +19,7 @@ from core.arithmetic.cores import available_cores
 from core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from core.training.dataset_build import DatasetPlan, Event
+    from core.training.data.build import DatasetPlan, Event
 
 BUILD, SHOW = "nstyle dataset build", "nstyle dataset show"
 OPTIONS = {
@@ -67,7 +67,7 @@ def build_command(
     """
 
     def act() -> int:
-        from core.training.dataset_build import build_dataset
+        from core.training.data.build import build_dataset
 
         _check_options(context, options["task"])
         check_target("o", str(output))
@@ -88,8 +88,8 @@ def _check_options(context: click.Context, task: str) -> None:
 
 
 def _plan(options: dict[str, Any]) -> DatasetPlan:
-    from core.training.dataset_build import DatasetPlan
-    from core.training.pieces import Patches, Squares
+    from core.training.data.build import DatasetPlan
+    from core.training.data.pieces import Patches, Squares
 
     if options["task"] == "style":
         return DatasetPlan(Squares(options["size"], options["max_resize"]), (), options["max_images"] or 0)
@@ -107,7 +107,7 @@ def _plan(options: dict[str, Any]) -> DatasetPlan:
 
 
 def _report(events: Iterator[Event], output: Path) -> None:
-    from core.training.dataset_build import Begun, Finished, Skipped, Stored
+    from core.training.data.build import Begun, Finished, Skipped, Stored
 
     with tqdm(unit="pieces", disable=not shows_progress(), leave=False) as bar:
         for event in events:
@@ -139,7 +139,7 @@ def show_command(path: Path) -> None:
     """List the datasets of FILE.h5: shape, type, layout and a checksum of the values."""
 
     def act() -> int:
-        from core.training.h5_data import describe
+        from core.training.data.hdf5 import describe
 
         rows = [
             (found.name, _by(found.shape), found.dtype, found.layout, f"sha256 {found.sha256}")

@@ -77,7 +77,7 @@ def evaluate_command(
 def _measured(evaluation: Evaluation, folder: Path) -> Iterator[Measured]:
     """Unusable pictures are said and left out. Raises: DatasetError, TransformError."""
     from core.errors import DatasetError, ImageError
-    from core.training.picture_files import picture_names
+    from core.training.data.picture_files import picture_names
 
     some = False
     for name in tqdm(picture_names(folder), unit="pictures", disable=not shows_progress(), leave=False):

@@ -60,7 +60,7 @@ def run(settings: TrainSettings, resume: bool, strict: bool = True) -> int:
             say(sentence)
         stack.enter_context(warnings_as_notices(say))
         stop = stack.enter_context(stop_on_signals(say))
-        from core.training.data import open_batches
+        from core.training.data.open_batches import open_batches
 
         batches = stack.enter_context(closing(open_batches(settings)))
         training = train(

@@ -23,7 +23,7 @@ from core.records.identity import NUMERIC_VERSION, differences
 from core.records.records import Record, hashed_file, without_folders
 from core.settings.training import TrainSettings
 from core.training.adam import AdamState
-from core.training.data_fingerprint import training_pictures
+from core.training.data.fingerprint import training_pictures
 from core.training.history import History
 from core.training.network_start import Start, with_inherited
 from core.transform.networks.architecture import Architecture, build

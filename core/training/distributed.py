@@ -13,7 +13,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from core.errors import DeviceError
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 from core.transform.torch_runner import torch_device
 
 

@@ -13,8 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 from core.arithmetic.cores import available_cores
 from core.settings.training import TrainSettings
 from core.training.adam import Torch7Adam
-from core.training.batches import Batch
 from core.training.checkpoints import TrainingState
+from core.training.data.batches import Batch
 from core.training.distributed import Group
 from core.training.history import History
 from core.training.loss import Encoder, Losses, TrainingLoss

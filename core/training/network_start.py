@@ -13,7 +13,7 @@ from caffe_loader.errors import printable
 from core.arithmetic.torch7_random import Torch7Random
 from core.errors import TransformError
 from core.settings.training import TrainSettings
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 from core.training.initial_weights import initialise
 from core.transform.networks.architecture import Architecture, build
 from core.transform.networks.geometry import geometry, output_side

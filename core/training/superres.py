@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from core.errors import ImageError, TransformError
 from core.pictures.compare import INSTALL, psnr
-from core.training.picture_files import Pixels, load_rgb, to_planes
-from core.training.pieces import bicubic, low_resolution
+from core.training.data.picture_files import Pixels, load_rgb, to_planes
+from core.training.data.pieces import bicubic, low_resolution
 from core.transform.histogram import match_histograms
 from core.transform.runners import Runner
 from core.transform.stylize import encoded

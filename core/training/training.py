@@ -11,8 +11,8 @@ import torch
 from core.errors import DivergenceError, NetworkError
 from core.settings.training import TrainSettings
 from core.training import events
-from core.training.batches import Batch, Batches
 from core.training.checkpoints import TrainingState
+from core.training.data.batches import Batch, Batches
 from core.training.distributed import Group
 from core.training.history import History
 from core.training.learner import Learner, prepare_device

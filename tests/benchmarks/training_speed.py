@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from core.settings.training import TrainSettings
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 from core.training.distributed import Group
 from core.training.learner import Learner, prepare_device
 from core.training.network_start import starting_network

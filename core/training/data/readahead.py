@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Protocol, TypeVar
 
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.errors import DatasetError
 from core.records.records import local_path
 from core.settings.training import TrainSettings
-from core.training.picture_files import picture_names
+from core.training.data.picture_files import picture_names
 
 PIECES, PIECE_BYTES = 256, 1 << 16
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import DatasetError, ImageError
-from core.training.dataset_part import PartFile
-from core.training.h5_data import style_names, upsample_names
-from core.training.picture_files import Pixels, load_rgb, picture_names
-from core.training.pieces import Patches, Planned, Squares, low_resolution, planned
-from core.training.readahead import in_order
+from core.training.data.build_part import PartFile
+from core.training.data.hdf5 import style_names, upsample_names
+from core.training.data.picture_files import Pixels, load_rgb, picture_names
+from core.training.data.pieces import Patches, Planned, Squares, low_resolution, planned
+from core.training.data.readahead import in_order
 
 PICTURES_AHEAD = 4  # for each thread
 

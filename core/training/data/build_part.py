@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.atomic import replaced_when_complete
-from core.training.h5_data import SLAB_BYTES, create
-from core.training.picture_files import Pixels
+from core.training.data.hdf5 import SLAB_BYTES, create
+from core.training.data.picture_files import Pixels
 
 Shapes = Mapping[str, tuple[int, int, int, int]]
 SAVED_EVERY = 1 << 26  # bytes

@@ -16,11 +16,11 @@ from typing import NamedTuple
 from core.errors import DatasetError, SettingsError
 from core.settings.neural_style import format_number
 from core.settings.training import TrainSettings
-from core.training.batches import Batch, Batches
-from core.training.folder_data import FolderSource
-from core.training.h5_data import H5Source, open_h5, style_names, upsample_names
-from core.training.pieces import Cut, Patches, Squares, is_factor
-from core.training.readahead import ReadAhead, Source
+from core.training.data.batches import Batch, Batches
+from core.training.data.folder import FolderSource
+from core.training.data.hdf5 import H5Source, open_h5, style_names, upsample_names
+from core.training.data.pieces import Cut, Patches, Squares, is_factor
+from core.training.data.readahead import ReadAhead, Source
 
 
 def open_batches(settings: TrainSettings) -> Batches:

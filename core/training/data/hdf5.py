@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.errors import DatasetError
-from core.training.batches import Batch
+from core.training.data.batches import Batch
 
 if TYPE_CHECKING:
     import h5py

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from core.errors import DatasetError, ImageError
-from core.training.batches import Batch
-from core.training.picture_files import Pixels, load_rgb, picture_names
-from core.training.pieces import Cut, low_resolution, planned
+from core.training.data.batches import Batch
+from core.training.data.picture_files import Pixels, load_rgb, picture_names
+from core.training.data.pieces import Cut, low_resolution, planned
 
 
 class Piece(NamedTuple):

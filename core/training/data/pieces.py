@@ -18,8 +18,8 @@ from PIL import Image as PillowImage
 from scipy.ndimage import gaussian_filter
 
 from core.errors import ImageError
-from core.training.picture_files import Pixels, picture_size, to_planes
-from core.training.readahead import in_order
+from core.training.data.picture_files import Pixels, picture_size, to_planes
+from core.training.data.readahead import in_order
 
 SIDE, MULTIPLE, PATCH = 256, 16, 288
 SIGMA = 1.0
