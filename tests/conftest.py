@@ -30,7 +30,7 @@ def golden(shared: Path) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """Debian's Chromium."""
-    from tests.browsing import launched
+    from tests.support.browsing import launched
 
     with launched() as chromium:
         yield chromium

@@ -5,7 +5,7 @@ are those of ``scipy.linalg.blas``, but ctypes releases the interpreter lock, so
 each run a product of their own.
 
 Which columns a product is cut at decides its last bits. The rules below were measured on OpenBLAS's
-Haswell kernel (tests/test_blas.py holds them over random shapes):
+Haswell kernel (tests/core/arithmetic/test_blas.py holds them over random shapes):
 
 * columns of the (column-major) result may be cut at multiples of 12, the width of a packed panel;
 * rows may be cut at multiples of 640, two blocks of the kernel's 320, as long as the last piece keeps at

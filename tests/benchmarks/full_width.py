@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import caffemodel_factory as factory
 from tests.benchmarks.load_caffemodel import BLOCKS, WANTED
+from tests.support import caffemodel_factory as factory
 
 LAYERS = [(name, BLOCKS[int(name[4]) - 1][0]) for name in WANTED]
 

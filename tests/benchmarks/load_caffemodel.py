@@ -22,8 +22,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from tests import caffemodel_factory as factory
 from tests.conftest import ROOT
+from tests.support import caffemodel_factory as factory
 
 REPEATS = 5
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))  # filters and convolutions of each block
