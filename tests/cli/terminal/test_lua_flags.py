@@ -3,7 +3,7 @@
 import pytest
 
 from cli.neural_style import GRAMMAR
-from cli.terminal.output import lua_flags
+from cli.terminal import lua_flags
 from core.errors import SettingsError
 
 
