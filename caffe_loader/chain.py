@@ -10,23 +10,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from caffe_loader import layers
 from caffe_loader.blobs import Blob
 from caffe_loader.caffe_pb2 import PoolingParameter
 from caffe_loader.errors import CaffemodelError, quoted
 from caffe_loader.layer_types import is_v1_type
-from caffe_loader.layers import (
-    LRN,
-    ChainModule,
-    Convolution,
-    Dropout,
-    Linear,
-    Pooling,
-    ReLU,
-    Sigmoid,
-    SoftMax,
-    Tanh,
-    View,
-)
 from caffe_loader.reader import CaffeLayer, Caffemodel
 from caffe_loader.windows import convolution_window, pooling_window
 
@@ -38,7 +26,7 @@ _SOFTMAX = ("Softmax", "SoftmaxWithLoss")
 class Chain:
     """A network: its layers in order and loadcaffe's lines, those after "Successfully loaded FILE"."""
 
-    modules: tuple[ChainModule, ...]
+    modules: tuple[layers.ChainModule, ...]
     messages: tuple[str, ...]
 
 
@@ -58,17 +46,17 @@ def chain(model: Caffemodel, grouped: bool = False) -> Chain:
     namesakes: dict[str, list[CaffeLayer]] = {}
     for layer in model.layers:
         namesakes.setdefault(layer.name, []).append(layer)
-    modules: list[ChainModule] = []
+    modules: list[layers.ChainModule] = []
     for draft in drafts:
-        if isinstance(draft, Convolution | Linear):
+        if isinstance(draft, layers.Convolution | layers.Linear):
             draft = _with_weights(model, draft, namesakes[draft.name], messages)
         modules.append(draft)
     return Chain(tuple(modules), tuple(messages))
 
 
-def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[ChainModule], list[str]]:
+def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[layers.ChainModule], list[str]]:
     """The layers, weighted ones still with their own blobs, and the messages about those left out."""
-    drafts: list[ChainModule] = []
+    drafts: list[layers.ChainModule] = []
     messages: list[str] = []
     outputs = model.input_dims
     for layer in model.layers:
@@ -79,11 +67,11 @@ def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[ChainModule], list[s
         if model.format == "V2" and layer.type in _SOFTMAX:
             break  # Kept: the original leaves its loop here
         draft = build(model, layer)
-        if isinstance(draft, Linear) and outputs != draft.in_features:
-            drafts.append(View())
-        if isinstance(draft, Convolution | Linear):
+        if isinstance(draft, layers.Linear) and outputs != draft.in_features:
+            drafts.append(layers.View())
+        if isinstance(draft, layers.Convolution | layers.Linear):
             outputs = draft.weight_shape[0]
-        if isinstance(draft, Convolution) and draft.groups > 1 and not grouped:
+        if isinstance(draft, layers.Convolution) and draft.groups > 1 and not grouped:
             messages.append("nn supports no groups!")
             if model.format == "V2":
                 break  # Kept: likewise
@@ -107,10 +95,13 @@ def _not_found(layer: CaffeLayer) -> str:
 
 
 def _with_weights(
-    model: Caffemodel, draft: Convolution | Linear, layers: list[CaffeLayer], messages: list[str]
-) -> Convolution | Linear:
-    """``draft`` with the blobs of the last of the ``layers`` that bear its name, one message for each."""
-    for layer in layers:
+    model: Caffemodel,
+    draft: layers.Convolution | layers.Linear,
+    namesakes: list[CaffeLayer],
+    messages: list[str],
+) -> layers.Convolution | layers.Linear:
+    """``draft`` with the blobs of the last of its ``namesakes`` (layers of that name), a message for each."""
+    for layer in namesakes:
         weight, bias = _blob(model, layer, 0), _blob(model, layer, 1)
         num, channels, height, width = weight.legacy_shape
         messages.append(f"{layer.name}: {num} {channels} {width} {height}")
@@ -121,8 +112,8 @@ def _with_weights(
             f"its parameters ask for weights of {wanted} and {shape[0]} biases,"
             f" the file holds {found} and {bias.count}"
         )
-        if len(layers) > 1:
-            cause += f" in the last of {len(layers)} layers of this name"
+        if len(namesakes) > 1:
+            cause += f" in the last of {len(namesakes)} layers of this name"
         raise _error(model, layer, f"{cause}; no such network can be built")
     return replace(draft, weight=weight, bias=bias)
 
@@ -139,7 +130,7 @@ def _error(model: Caffemodel, layer: CaffeLayer, cause: str) -> CaffemodelError:
     return CaffemodelError(model.path, cause, layer=layer.name, offset=layer.offset)
 
 
-def _convolution(model: Caffemodel, layer: CaffeLayer) -> Convolution:
+def _convolution(model: Caffemodel, layer: CaffeLayer) -> layers.Convolution:
     weight = _blob(model, layer, 0)
     out_channels, channels, _, _ = weight.legacy_shape
     groups = layer.parameters.convolution_param.group or 1
@@ -152,21 +143,21 @@ def _convolution(model: Caffemodel, layer: CaffeLayer) -> Convolution:
         raise _error(model, layer, f"{cause}; download the file again")
     # The bias may be missing in a layer that is skipped; it is demanded where the weights are taken.
     bias = layer.blobs[1] if len(layer.blobs) > 1 else weight
-    return Convolution(
+    return layers.Convolution(
         layer.name, weight, bias, channels * groups, out_channels, kernel, stride, padding, groups
     )
 
 
-def _inner_product(model: Caffemodel, layer: CaffeLayer) -> Linear:
+def _inner_product(model: Caffemodel, layer: CaffeLayer) -> layers.Linear:
     weight, bias = _blob(model, layer, 0), _blob(model, layer, 1)
     width, outputs = weight.legacy_shape[3], layer.parameters.inner_product_param.num_output
     if min(width, outputs) < 1:
         cause = f"{width} inputs and {outputs} outputs are no inner product; download the file again"
         raise _error(model, layer, cause)
-    return Linear(layer.name, weight, bias, width, outputs)
+    return layers.Linear(layer.name, weight, bias, width, outputs)
 
 
-def _pooling(model: Caffemodel, layer: CaffeLayer) -> Pooling:
+def _pooling(model: Caffemodel, layer: CaffeLayer) -> layers.Pooling:
     parameters = layer.parameters.pooling_param
     if parameters.pool == PoolingParameter.STOCHASTIC:
         cause = "stochastic pooling is not supported (the original needs the Torch package inn for it)"
@@ -177,10 +168,10 @@ def _pooling(model: Caffemodel, layer: CaffeLayer) -> Pooling:
     if min(stride) < 1 or too_much or max(*kernel, *stride) > _LARGEST:
         cause = f"kernel {kernel}, stride {stride} and padding {padding} are no pooling"
         raise _error(model, layer, f"{cause} (at most half the kernel may be padding); use another model")
-    return Pooling(layer.name, kind, kernel, stride, padding)
+    return layers.Pooling(layer.name, kind, kernel, stride, padding)
 
 
-def _lrn(model: Caffemodel, layer: CaffeLayer) -> LRN:
+def _lrn(model: Caffemodel, layer: CaffeLayer) -> layers.LRN:
     parameters = layer.parameters.lrn_param
     numbers = (parameters.alpha, parameters.beta, parameters.k)
     size = parameters.local_size
@@ -188,20 +179,20 @@ def _lrn(model: Caffemodel, layer: CaffeLayer) -> LRN:
         cause = f"size {size} (odd), alpha {numbers[0]}, beta {numbers[1]}, k {numbers[2]}"
         raise _error(model, layer, f"{cause} are no local response normalisation; download the file again")
     # Kept: loadcaffe passes these numbers on as text with so many decimals.
-    return LRN(
+    return layers.LRN(
         layer.name, size, float(f"{numbers[0]:.6f}"), float(f"{numbers[1]:.4f}"), float(f"{numbers[2]:f}")
     )
 
 
-def _dropout(model: Caffemodel, layer: CaffeLayer) -> Dropout:
+def _dropout(model: Caffemodel, layer: CaffeLayer) -> layers.Dropout:
     ratio = float(f"{layer.parameters.dropout_param.dropout_ratio:f}")
     if not 0 <= ratio < 1:
         cause = f"a dropout ratio of {ratio} is outside 0 <= ratio < 1; download the file again"
         raise _error(model, layer, cause)
-    return Dropout(layer.name, ratio)
+    return layers.Dropout(layer.name, ratio)
 
 
-_Builder = Callable[[Caffemodel, CaffeLayer], ChainModule]
+_Builder = Callable[[Caffemodel, CaffeLayer], layers.ChainModule]
 
 _BUILDERS: dict[str, _Builder] = {
     "Convolution": _convolution,
@@ -209,15 +200,15 @@ _BUILDERS: dict[str, _Builder] = {
     "InnerProduct": _inner_product,
     "LRN": _lrn,
     "Dropout": _dropout,
-    "ReLU": lambda model, layer: ReLU(layer.name),
-    "Sigmoid": lambda model, layer: Sigmoid(layer.name),
-    "Softmax": lambda model, layer: SoftMax(layer.name),
-    "SoftmaxWithLoss": lambda model, layer: SoftMax(layer.name),
+    "ReLU": lambda model, layer: layers.ReLU(layer.name),
+    "Sigmoid": lambda model, layer: layers.Sigmoid(layer.name),
+    "Softmax": lambda model, layer: layers.SoftMax(layer.name),
+    "SoftmaxWithLoss": lambda model, layer: layers.SoftMax(layer.name),
 }
 
 
 def _builder(model: Caffemodel, layer: CaffeLayer) -> _Builder | None:
     # Kept: Caffe writes "TanH" in V2 files; loadcaffe compares with "Tanh" and leaves such layers out.
     if layer.type == ("TanH" if model.format == "V1" else "Tanh"):
-        return lambda model, layer: Tanh(layer.name)
+        return lambda model, layer: layers.Tanh(layer.name)
     return _BUILDERS.get(layer.type)

@@ -13,21 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from caffe_loader import layers
 from caffe_loader.chain import chain
 from caffe_loader.errors import CaffemodelError, quoted
-from caffe_loader.layers import (
-    LRN,
-    ChainModule,
-    Convolution,
-    Dropout,
-    Linear,
-    Pooling,
-    ReLU,
-    Sigmoid,
-    SoftMax,
-    Tanh,
-    View,
-)
 from caffe_loader.reader import Caffemodel, open_caffemodel
 
 
@@ -61,7 +49,7 @@ def to_module(model: Caffemodel) -> nn.Sequential:
     """
     network = nn.Sequential()
     for module in chain(model, grouped=True).modules:
-        if isinstance(module, Pooling) and min(module.kernel) < 1:
+        if isinstance(module, layers.Pooling) and min(module.kernel) < 1:
             cause = "pooling without a kernel size (global pooling) is not supported; use another model"
             raise CaffemodelError(model.path, cause, layer=module.name)
         network.add_module(_free_name(network, module.name), _convert(module))
@@ -78,12 +66,12 @@ def _free_name(network: nn.Sequential, name: str) -> str:
 
 
 @functools.singledispatch
-def _convert(module: ChainModule) -> nn.Module:
+def _convert(module: layers.ChainModule) -> nn.Module:
     raise TypeError(f"no PyTorch module for {quoted(type(module).__name__)}")
 
 
 @_convert.register
-def _(module: Convolution) -> nn.Module:
+def _(module: layers.Convolution) -> nn.Module:
     convolution = nn.Conv2d(
         module.in_channels,
         module.out_channels,
@@ -97,12 +85,12 @@ def _(module: Convolution) -> nn.Module:
 
 
 @_convert.register
-def _(module: Linear) -> nn.Module:
+def _(module: layers.Linear) -> nn.Module:
     return _filled(nn.Linear(module.in_features, module.out_features, device="meta"), module)
 
 
 @_convert.register
-def _(module: Pooling) -> nn.Module:
+def _(module: layers.Pooling) -> nn.Module:
     kernel, stride, padding = module.kernel, module.stride, module.padding
     if module.kind == "max":
         return nn.MaxPool2d(kernel, stride, padding, ceil_mode=True)
@@ -110,41 +98,41 @@ def _(module: Pooling) -> nn.Module:
 
 
 @_convert.register
-def _(module: LRN) -> nn.Module:
+def _(module: layers.LRN) -> nn.Module:
     return nn.LocalResponseNorm(module.size, module.alpha, module.beta, module.k)
 
 
 @_convert.register
-def _(module: Dropout) -> nn.Module:
+def _(module: layers.Dropout) -> nn.Module:
     return nn.Dropout(module.ratio)
 
 
 @_convert.register
-def _(module: ReLU) -> nn.Module:
+def _(module: layers.ReLU) -> nn.Module:
     return nn.ReLU()
 
 
 @_convert.register
-def _(module: Tanh) -> nn.Module:
+def _(module: layers.Tanh) -> nn.Module:
     return nn.Tanh()
 
 
 @_convert.register
-def _(module: Sigmoid) -> nn.Module:
+def _(module: layers.Sigmoid) -> nn.Module:
     return nn.Sigmoid()
 
 
 @_convert.register
-def _(module: SoftMax) -> nn.Module:
+def _(module: layers.SoftMax) -> nn.Module:
     return nn.Softmax(dim=1)
 
 
 @_convert.register
-def _(module: View) -> nn.Module:
+def _(module: layers.View) -> nn.Module:
     return nn.Flatten()
 
 
-def _filled(target: nn.Conv2d | nn.Linear, source: Convolution | Linear) -> nn.Module:
+def _filled(target: nn.Conv2d | nn.Linear, source: layers.Convolution | layers.Linear) -> nn.Module:
     target.weight = nn.Parameter(_tensor(source.weight_array()))
     target.bias = nn.Parameter(_tensor(source.bias_array()))
     return target

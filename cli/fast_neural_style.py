@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.runs.config import CONFIG_FLAGS, save_if_asked, settings_of
 from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.models.registry import MODELS_DIR
 from core.settings.fast_neural_style import TransformSettings
-from core.settings.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from core.transform.open_model import OpenedModel
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 GRAMMAR = Grammar(
     "fast_neural_style",
     TransformSettings,
-    {
-        "config": "YAML file with any of these flags; the command line wins",
-        "save_config": "Write the flags of this run to a YAML file",
-    },
+    CONFIG_FLAGS,
 )
 BUNDLED = MODELS_DIR / "swirls.onnx"
 notice = partial(terminal.notice, program=GRAMMAR.program)
@@ -36,20 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    settings = TransformSettings()
-    if "config" in line.others:
-        settings = read_yaml(line.others["config"], settings)
-    settings = settings.replace(**line.settings)
-    if "save_config" in line.others:
-        _save_config(line.others["save_config"], settings)
+    settings = settings_of(line, TransformSettings())
+    save_if_asked(line, settings)
     return run_settings(settings)
-
-
-def _save_config(path: str, settings: TransformSettings) -> None:
-    from cli.runs.files import check_target, save_config
-
-    check_target("save_config", path)
-    save_config(path, settings)
 
 
 def run_settings(settings: TransformSettings) -> int:

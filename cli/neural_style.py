@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from cli.runs.config import CONFIG_FLAGS, save_if_asked, settings_of
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.output import notice, print_log
 from cli.terminal.program import run_program
 from core.settings.neural_style import Settings, format_number
-from core.settings.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from core.devices import Placement
@@ -21,8 +21,7 @@ GRAMMAR = Grammar(
     "neural_style",
     Settings,
     {
-        "config": "YAML file with any of these flags; the command line wins",
-        "save_config": "Write the flags of this run to a YAML file",
+        **CONFIG_FLAGS,
         "trace_file": "Write the losses of every evaluation to a CSV file",
         "plot_losses": "Draw the losses into a PNG file",
         "resume": "Go on from the checkpoint of -checkpoint_iter, if there is one (takes no value)",
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    return run_settings(settings_of(line), line)
+    return run_settings(settings_of(line, Settings()), line)
 
 
 def run_settings(
@@ -58,14 +57,6 @@ def run_settings(
     return _start(settings, line, resume_if_possible, observe)
 
 
-def settings_of(line: CommandLine) -> Settings:
-    """The config file's settings with the command line's over them. Raises: SettingsError."""
-    base = Settings()
-    if "config" in line.others:
-        base = read_yaml(line.others["config"], base)
-    return base.replace(**line.settings)
-
-
 def _check_outputs(settings: Settings, line: CommandLine) -> None:
     """Whatever cannot be written is said before any work."""
     from cli.runs.files import check_target
@@ -80,7 +71,6 @@ def _check_outputs(settings: Settings, line: CommandLine) -> None:
 def _start(
     settings: Settings, line: CommandLine, resume_if_possible: bool, observe: Callable[[Event], None]
 ) -> int:
-    from cli.runs.files import save_config
     from cli.runs.neural_style import run
     from core.devices import choose
     from core.memory import plan
@@ -91,8 +81,7 @@ def _start(
     for sentence in (*placement.notices, *_without_effect_on(placement, settings)):
         notice(sentence)
     planned = plan(settings, placement)
-    if "save_config" in line.others:
-        save_config(line.others["save_config"], settings)
+    save_if_asked(line, settings)
     if "dry_run" in line.others:
         print_log("\n".join(planned.lines()) + "\n")
         return 0

@@ -5,19 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from cli.runs.config import CONFIG_FLAGS, save_if_asked, settings_of
 from cli.terminal import output as terminal
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.settings.slow_neural_style import SlowSettings
-from core.settings.yaml_files import read_yaml
 
 GRAMMAR = Grammar(
     "slow_neural_style",
     SlowSettings,
-    {
-        "config": "YAML file with any of these flags; the command line wins",
-        "save_config": "Write the flags of this run to a YAML file",
-    },
+    CONFIG_FLAGS,
 )
 
 
@@ -27,15 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    from cli.runs.files import check_target, save_config
-
-    settings = SlowSettings()
-    if "config" in line.others:
-        settings = read_yaml(line.others["config"], settings)
-    settings = settings.replace(**line.settings)
-    if "save_config" in line.others:
-        check_target("save_config", line.others["save_config"])
-        save_config(line.others["save_config"], settings)
+    settings = settings_of(line, SlowSettings())
+    save_if_asked(line, settings)
     return run_settings(settings)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Sequence
 
+from cli.runs.config import CONFIG_FLAGS, save_if_asked, settings_of
 from cli.terminal.lua_flags import CommandLine, Grammar
 from cli.terminal.program import run_program
 from core.settings.training import TrainSettings
-from core.settings.yaml_files import read_yaml, written, yaml_entries
+from core.settings.yaml_files import written, yaml_entries
 
 GRAMMAR = Grammar(
     "train_fast_neural_style",
     TrainSettings,
     {
-        "config": "YAML file with any of these flags; the command line wins",
-        "save_config": "Write the flags of this training to a YAML file",
+        **CONFIG_FLAGS,
         "resume": "Go on from CHECKPOINT_NAME.state.safetensors, if there is one (takes no value)",
     },
     switches=("resume",),
@@ -28,16 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    settings, given = TrainSettings(), set(line.settings)
+    given = set(line.settings)
     if "config" in line.others:
-        settings = read_yaml(line.others["config"], settings)
         given |= {str(written(key)) for key, _ in yaml_entries(line.others["config"])}
-    settings = prepared(settings.replace(**line.settings), given)
-    if "save_config" in line.others:
-        from cli.runs.files import check_target, save_config
-
-        check_target("save_config", line.others["save_config"])
-        save_config(line.others["save_config"], settings)
+    settings = prepared(settings_of(line, TrainSettings()), given)
+    save_if_asked(line, settings)
     return run_settings(settings, "resume" in line.others)
 
 

@@ -18,7 +18,7 @@ from core.devices import Placement, choose
 from core.errors import CheckpointError
 from core.models.registry import find_model_file
 from core.network.network import LossNetwork, build_network
-from core.network.optimizers import Adam, Lbfgs, SolverState
+from core.network.optimizers import Adam, Lbfgs, Problem, SolverState
 from core.pictures.images import Image, deprocess, load_image, original_colors, preprocess
 from core.pictures.resize import scale, scale_to
 from core.settings.neural_style import Settings
@@ -126,12 +126,13 @@ def optimizer(
     state: SolverState | None = None,
 ) -> Lbfgs | Adam:
     """The optimiser of the flags, to work on ``x``; with a state it goes on from there."""
+    problem = Problem(network.evaluate, x, arithmetic, settings.num_iterations)
     if settings.optimizer == "adam":
-        return Adam(network.evaluate, x, arithmetic, settings.num_iterations, settings.learning_rate, state)
+        return Adam(problem, settings.learning_rate, state)
     corrections = (
         int(settings.lbfgs_num_correction) if settings.lbfgs_num_correction > 0 else DEFAULT_CORRECTIONS
     )
-    return Lbfgs(network.evaluate, x, arithmetic, settings.num_iterations, corrections, state)
+    return Lbfgs(problem, corrections, state)
 
 
 def output_image(settings: Settings, evaluation: events.Evaluation) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -15,6 +15,7 @@ from cli.terminal.output import discard_log
 from core.errors import NeuralStyleError, RegistryError
 from core.models.download import Event, MirrorFailed, Received, Started, Unusable, Verifying
 from core.models.file_entries import FileEntry
+from core.models.verification import Verification
 
 Parameters = ParamSpec("Parameters")
 Entry = TypeVar("Entry", bound=FileEntry)
@@ -56,6 +57,35 @@ def chosen(names: Sequence[str], known: dict[str, Entry], kind: str) -> list[Ent
             hint = f"did you mean {near[0]}? " if near else ""
             raise RegistryError(f"no {kind} is called {name!r}; {hint}known are {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names)]
+
+
+def fetch_each(program: str, entries: Iterable[Entry], fetch_one: Callable[[Entry, Progress], str]) -> None:
+    """Fetch entry after entry, the others too where one fails; then exit status 1.
+
+    fetch_one: fetches one and returns what to say of it; raises RegistryError.
+    """
+    failures = 0
+    for entry in entries:
+        try:
+            with Progress() as progress:
+                message = fetch_one(entry, progress)
+            click.echo(message)
+        except RegistryError as error:
+            click.echo(f"{program}: {error}", err=True)
+            failures += 1
+    if failures:
+        sys.exit(1)
+
+
+def verify_each(entries: Sequence[Entry], verify_one: Callable[[Entry], Verification], remedy: str) -> None:
+    """Verify entry after entry and print the results. Raises: RegistryError: how many failed."""
+    failures = 0
+    for entry in entries:
+        found = verify_one(entry)
+        click.echo(f"{entry.name}: {found.status}: {found.message}")
+        failures += not found.passed
+    if failures:
+        raise RegistryError(f"verify: {failures} of {len(entries)} failed; {remedy}")
 
 
 class Progress:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
-from core.errors import RegistryError
+from cli.nstyle.downloads import Progress, chosen, ends_in_one_line, fetch_each, verify_each
 from core.models.gallery_inputs import INPUTS_DIR, InputEntry, fetch_input, load_manifest, verify_input
 
 _folder = click.option(
@@ -31,17 +29,12 @@ def inputs_group() -> None:
 @ends_in_one_line("nstyle inputs")
 def fetch_command(names: tuple[str, ...], folder: Path) -> None:
     """Fetch the pictures NAMES, or all; files that are there are verified and never replaced."""
-    known, failures = load_manifest(), 0
-    for entry in chosen(names or tuple(known), known, "picture"):
-        try:
-            with Progress() as progress:
-                found = fetch_input(entry, folder, progress)
-            click.echo(found.message)
-        except RegistryError as error:  # the other pictures are fetched all the same
-            click.echo(f"nstyle inputs: {error}", err=True)
-            failures += 1
-    if failures:
-        sys.exit(1)
+    known = load_manifest()
+
+    def fetch_one(entry: InputEntry, progress: Progress) -> str:
+        return fetch_input(entry, folder, progress).message
+
+    fetch_each("nstyle inputs", chosen(names or tuple(known), known, "picture"), fetch_one)
 
 
 @inputs_group.command("verify")
@@ -54,15 +47,9 @@ def verify_command(names: tuple[str, ...], folder: Path) -> None:
     entries = chosen(names, known, "picture") or [e for e in known.values() if (folder / e.file).exists()]
     if not entries:
         click.echo(f"none of the pictures is in {folder}; to fetch them: nstyle inputs fetch")
-    failures = 0
-    for entry in entries:
-        found = verify_input(entry, folder)
-        click.echo(f"{entry.name}: {found.status}: {found.message}")
-        failures += not found.passed
-    if failures:
-        raise RegistryError(
-            f"verify: {failures} of {len(entries)} failed; move them away, then: nstyle inputs fetch"
-        )
+    verify_each(
+        entries, lambda entry: verify_input(entry, folder), "move them away, then: nstyle inputs fetch"
+    )
 
 
 @inputs_group.command("list")

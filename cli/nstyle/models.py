@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from cli.nstyle.downloads import Progress, chosen, ends_in_one_line
+from cli.nstyle.downloads import Progress, chosen, ends_in_one_line, fetch_each, verify_each
 from core.errors import RegistryError
 from core.models import registry
 from core.models.download import Verifying, fetch, install
 from core.models.registry import ModelEntry
-from core.models.verification import RECORD_NAME, verify
+from core.models.verification import RECORD_NAME, Verification, verify
 
 _ends_in_one_line = ends_in_one_line("nstyle models")
 
@@ -31,17 +30,12 @@ def fetch_command(names: tuple[str, ...], everything: bool) -> None:
     known = registry.load_registry()
     if not names and not everything:
         raise RegistryError(f"fetch: name a model or say --all; known are {', '.join(known)}")
-    failures = 0
-    for entry in list(known.values()) if everything else chosen(names, known, "model"):
-        try:
-            with Progress() as progress:
-                path = fetch(entry, registry.MODELS_DIR, progress)
-            _announce(entry, path)
-        except RegistryError as error:  # the other models are fetched all the same
-            click.echo(f"nstyle models: {error}", err=True)
-            failures += 1
-    if failures:
-        sys.exit(1)
+
+    def fetch_one(entry: ModelEntry, progress: Progress) -> str:
+        return _placed(entry, fetch(entry, registry.MODELS_DIR, progress))
+
+    entries = list(known.values()) if everything else chosen(names, known, "model")
+    fetch_each("nstyle models", entries, fetch_one)
 
 
 @models_group.command("verify")
@@ -53,18 +47,7 @@ def verify_command(names: tuple[str, ...]) -> None:
     entries = chosen(names, known, "model") or [
         e for e in known.values() if (registry.MODELS_DIR / e.file).exists()
     ]
-    failures = 0
-    for entry in entries:
-        path = registry.MODELS_DIR / entry.file
-        with Progress() as progress:
-            progress(Verifying(path, path.stat().st_size if path.exists() else 0))
-            found = verify(entry, path, progress.advance, registry.MODELS_DIR / RECORD_NAME)
-        click.echo(f"{entry.name}: {found.status}: {found.message}")
-        failures += not found.passed
-    if failures:
-        raise RegistryError(
-            f"verify: {failures} of {len(entries)} failed; fetch again: nstyle models fetch NAME"
-        )
+    verify_each(entries, _verify, "fetch again: nstyle models fetch NAME")
 
 
 @models_group.command("list")
@@ -88,12 +71,19 @@ def add_command(file: Path) -> None:
             progress(Verifying(file, file.stat().st_size))
         entry = registry.recognise(file, progress.advance)
         path = install(entry, file, registry.MODELS_DIR, progress)
-    _announce(entry, path)
+    click.echo(_placed(entry, path))
 
 
-def _announce(entry: ModelEntry, path: Path) -> None:
+def _verify(entry: ModelEntry) -> Verification:
+    path = registry.MODELS_DIR / entry.file
+    with Progress() as progress:
+        progress(Verifying(path, path.stat().st_size if path.exists() else 0))
+        return verify(entry, path, progress.advance, registry.MODELS_DIR / RECORD_NAME)
+
+
+def _placed(entry: ModelEntry, path: Path) -> str:
     unchecked = f" (no checksum was ever published; its own is kept in {RECORD_NAME})"
-    click.echo(f"{entry.name}: {path}{'' if entry.has_checksum else unchecked}")
+    return f"{entry.name}: {path}{'' if entry.has_checksum else unchecked}"
 
 
 def _state(entry: ModelEntry) -> str:

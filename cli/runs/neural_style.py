@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-
-from tqdm import tqdm
+from typing import Any
 
 from cli.nstyle.report import is_due, log_lines
 from cli.runs.files import Trace
 from cli.runs.loss_plot import plot_losses
+from cli.runs.session import ADVICE, PictureSession
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.interruption import Interrupted, signals_raise
-from cli.terminal.output import shows_progress, warnings_as_notices
+from cli.terminal.output import warnings_as_notices
 from core.devices import Placement
-from core.errors import CheckpointError, DivergenceError
+from core.errors import CheckpointError
 from core.events import CheckpointDue, Evaluation, Event
 from core.pictures.images import save_image
 from core.records.checkpoint import Checkpoint, checkpoint_file
@@ -23,10 +23,7 @@ from core.settings.neural_style import Settings
 from core.stages.files import numbered
 from core.stylize import output_image, stylize
 
-ADVICE = {
-    "lbfgs": "L-BFGS takes fixed steps and can overshoot; try -optimizer adam, or smaller weights",
-    "adam": "Try a lower -learning_rate, or smaller weights",
-}
+PROGRAM = "neural_style"
 
 
 def run(
@@ -58,8 +55,8 @@ def run(
     return 0
 
 
-class Session:
-    """What has to be remembered between the events of a run."""
+class Session(PictureSession):
+    """Log, pictures, trace and plot of a run, from its events."""
 
     def __init__(
         self,
@@ -70,19 +67,14 @@ class Session:
         provenance: Provenance | None = None,
         resumed: Checkpoint | None = None,
     ) -> None:
+        self._losses = [tuple(row) for row in resumed.losses.tolist()] if resumed else []
+        total, done = math.ceil(settings.num_iterations), len(self._losses)
+        advice = ADVICE[settings.optimizer]
+        super().__init__(PROGRAM, settings.output_image, advice, total=total, done=done, bar=progress)
         self._settings = settings
         self._provenance = provenance
         self._trace = Trace(trace_file, len(settings.content_layers), resumed) if trace_file else None
         self._plot_file = plot_file
-        self._last: Evaluation | None = None
-        self._losses = [tuple(row) for row in resumed.losses.tolist()] if resumed else []
-        self._bar = tqdm(
-            total=math.ceil(settings.num_iterations),
-            initial=len(self._losses),
-            unit="it",
-            disable=not (progress and shows_progress()),
-            leave=False,
-        )
 
     def follow(self, events: Iterable[Event], observe: Callable[[Event], None] = lambda event: None) -> None:
         """Consume all events; prints before it saves, as the original does."""
@@ -99,32 +91,13 @@ class Session:
         if self._last is None or self._last.number != self._settings.num_iterations:
             notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
 
-    def keep_last(self, why: str) -> None:
-        """Save the last finite picture as the result, if there is one."""
-        path = self._settings.output_image
-        if self._last is None:
-            notice_above_bar(f"{why} before the first evaluation; nothing is written")
-            return
-        self._save(path, self._last)
-        notice_above_bar(f"{why}; evaluation {self._last.number} is saved as {path}")
-
     def close(self) -> None:
-        """End bar and trace, draw the plot of what was evaluated."""
-        self._bar.close()
+        """Close bar and trace; draw the plot of the losses so far."""
+        super().close()
         if self._trace:
             self._trace.close()
         if self._plot_file and self._losses:
             plot_losses(self._plot_file, self._settings, self._losses)
-
-    def _check_finite(self, evaluation: Evaluation) -> None:
-        if math.isfinite(evaluation.total):
-            return
-        if self._last is not None:
-            self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
-        raise DivergenceError(
-            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. "
-            + ADVICE[self._settings.optimizer]
-        )
 
     def _record(self, evaluation: Evaluation) -> None:
         self._last = evaluation
@@ -151,9 +124,9 @@ class Session:
             except CheckpointError as error:
                 notice_above_bar(f"no checkpoint of evaluation {due.number}: {error}; the run goes on")
 
-    def _save(self, path: str, evaluation: Evaluation) -> None:
+    def _save(self, path: str, evaluation: Evaluation, **more: Any) -> None:
         picture = output_image(self._settings, evaluation)
         if self._provenance:
-            self._provenance.save(path, picture, evaluation)
+            self._provenance.save(path, picture, evaluation, **more)
         else:
             save_image(path, picture)

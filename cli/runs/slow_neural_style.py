@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from tqdm import tqdm
-
 from cli.nstyle.report import fixed_point, is_due
+from cli.runs.session import ADVICE, PictureSession
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.interruption import Interrupted, signals_raise
-from cli.terminal.output import shows_progress, warnings_as_notices
+from cli.terminal.output import warnings_as_notices
 from core.devices import Placement
-from core.errors import DivergenceError
 from core.events import Evaluation, Event, SolverMessage
 from core.records.provenance import Provenance
 from core.settings.slow_neural_style import SlowSettings
@@ -43,15 +40,13 @@ def run(settings: SlowSettings, placement: Placement) -> int:
     return 0
 
 
-class Session:
-    """What has to be remembered between the events of a run."""
+class Session(PictureSession):
+    """Log and pictures of a run, from its events."""
 
     def __init__(self, settings: SlowSettings, provenance: Provenance) -> None:
         self._settings, self._provenance = settings, provenance
-        self._last: Evaluation | None = None
-        self._bar = tqdm(
-            total=int(settings.num_iterations), unit="it", disable=not shows_progress(), leave=False
-        )
+        total = int(settings.num_iterations)
+        super().__init__(PROGRAM, settings.output_image, ADVICE["adam"], total=total)
 
     def follow(self, events: Iterable[Event]) -> None:
         """Consume all events; prints before it saves, as the original does."""
@@ -63,19 +58,6 @@ class Session:
         if self._last is not None:
             self._save(self._settings.output_image, self._last, complete=True)
 
-    def keep_last(self, why: str) -> None:
-        """Save the last finite picture as the result, if there is one."""
-        if self._last is None:
-            _notice(f"{why} before the first evaluation; nothing is written")
-            return
-        path = self._settings.output_image
-        self._save(path, self._last)
-        _notice(f"{why}; evaluation {self._last.number} is saved as {path}")
-
-    def close(self) -> None:
-        """End the bar."""
-        self._bar.close()
-
     def _take(self, evaluation: Evaluation) -> None:
         self._check_finite(evaluation)
         self._last, settings, number = evaluation, self._settings, evaluation.number
@@ -85,16 +67,6 @@ class Session:
             print_above_bar([f"Iteration {number}, loss = {fixed_point(evaluation.total)}"])
         if is_due(number, settings.save_every):
             self._save(numbered_at_first_dot(settings.output_image, number), evaluation)
-
-    def _check_finite(self, evaluation: Evaluation) -> None:
-        if math.isfinite(evaluation.total):
-            return
-        if self._last is not None:
-            self.keep_last(f"the loss of evaluation {evaluation.number} is {evaluation.total}")
-        raise DivergenceError(
-            f"stopped at evaluation {evaluation.number}: the loss is no longer finite. "
-            "Try a lower -learning_rate, or smaller weights"
-        )
 
     def _save(self, path: str, evaluation: Evaluation, **more: Any) -> None:
         self._provenance.save(path, output_image(self._settings, evaluation), evaluation, **more)

@@ -41,6 +41,21 @@ class SolverState:
     scalars: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What an optimiser minimises.
+
+    evaluate: from ``x`` to (losses, gradient).
+    x: the start, changed in place.
+    iterations: evaluations at most.
+    """
+
+    evaluate: Objective
+    x: Array
+    arithmetic: Arithmetic
+    iterations: float
+
+
 class CurvaturePair(NamedTuple):
     """One entry of the L-BFGS history: s = step, y = change of the gradient, rho = 1 / (y . s)."""
 
@@ -78,17 +93,15 @@ class Lbfgs:
 
     def __init__(
         self,
-        evaluate: Objective,
-        x: Array,
-        arithmetic: Arithmetic,
-        iterations: float,
+        problem: Problem,
         corrections: int = 100,
         state: SolverState | None = None,
         learning_rate: float = 1.0,
         tolerances: Tolerances | None = None,
     ) -> None:
-        self._evaluate, self._x, self._arithmetic = evaluate, x, arithmetic
-        self._iterations, self._learning_rate = iterations, learning_rate
+        self._evaluate, self._x = problem.evaluate, problem.x
+        self._arithmetic, self._iterations = problem.arithmetic, problem.iterations
+        self._learning_rate = learning_rate
         self._tolerances = tolerances or Tolerances()
         self.ended = ""
         self._history: deque[CurvaturePair] = deque(maxlen=corrections)
@@ -195,16 +208,13 @@ class Adam:
 
     def __init__(
         self,
-        evaluate: Objective,
-        x: Array,
-        arithmetic: Arithmetic,
-        iterations: float,
+        problem: Problem,
         learning_rate: float = 10,
         state: SolverState | None = None,
     ) -> None:
-        self._evaluate, self._x, self._arithmetic = evaluate, x, arithmetic
-        self._iterations, self._learning_rate = math.floor(iterations), learning_rate
-        self._m, self._v = arithmetic.zeros_like(x), arithmetic.zeros_like(x)
+        self._evaluate, self._x, self._arithmetic = problem.evaluate, problem.x, problem.arithmetic
+        self._iterations, self._learning_rate = math.floor(problem.iterations), learning_rate
+        self._m, self._v = (self._arithmetic.zeros_like(self._x) for _ in range(2))
         self._g = None
         self._t = 0  # evaluations made
         if state is not None:

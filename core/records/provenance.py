@@ -18,17 +18,9 @@ from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
 from core.models.registry import find_model_file
 from core.pictures.images import Image, to_bytes
+from core.records import records
 from core.records.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
 from core.records.identity import NUMERIC_VERSION
-from core.records.records import (
-    Record,
-    hashed_file,
-    machine,
-    new_record,
-    package_version,
-    pixels_digest,
-    save_with_record,
-)
 from core.settings.neural_style import Settings
 from core.settings.slow_neural_style import SlowSettings
 
@@ -53,10 +45,10 @@ class Provenance:
         settings: Settings | SlowSettings,
         placement: Placement,
         resumed: Checkpoint | None = None,
-        identity: Callable[[Any, Placement], Record] | None = None,
+        identity: Callable[[Any, Placement], records.Record] | None = None,
     ) -> None:
         self._settings = settings
-        known: Callable[[Any, Placement], Record] = identity or run_identity
+        known: Callable[[Any, Placement], records.Record] = identity or run_identity
         self._started = time.perf_counter()
         self._losses: list[NDArray[np.float64]] = []
         self._seconds: list[float] = []
@@ -75,7 +67,7 @@ class Provenance:
 
     def save(self, path: str | os.PathLike[str], picture: Image, evaluation: Evaluation, **more: Any) -> None:
         """Write a picture with its record and ``more``, then the file beside it. Raises: ImageError."""
-        save_with_record(
+        records.save_with_record(
             path,
             picture,
             {**self._record(picture, evaluation), **more},
@@ -94,7 +86,7 @@ class Provenance:
     def _totals(self) -> list[str]:
         return [repr(float(row[-1])) for row in self._losses]
 
-    def _record(self, picture: Image, evaluation: Evaluation) -> Record:
+    def _record(self, picture: Image, evaluation: Evaluation) -> records.Record:
         return {
             **self._identity.result(),
             "threads": int(self._settings.threads) or available_cores(),
@@ -107,14 +99,14 @@ class Provenance:
                 "total": evaluation.total,
             },
             "trace_sha256": trace_digest(self._totals()),
-            "pixels_sha256": pixels_digest(to_bytes(picture)),
+            "pixels_sha256": records.pixels_digest(to_bytes(picture)),
         }
 
 
-def run_identity(settings: Settings, placement: Placement) -> Record:
+def run_identity(settings: Settings, placement: Placement) -> records.Record:
     """The part of a record that is known before the run, and decides its result."""
     return {
-        **new_record(PROGRAM, settings),
+        **records.new_record(PROGRAM, settings),
         "inputs": _hashed_inputs(settings),
         "numeric_version": NUMERIC_VERSION,
         "arithmetic": placement.kind,
@@ -126,9 +118,9 @@ def environment() -> dict[str, str]:
     """What, beside the flags, may change the bits: versions and the BLAS kernel."""
     build = blas_build()
     return {
-        **machine(),
+        **records.machine(),
         "blas": f"{build.library} {build.version}, kernel {build.kernel}",
-        **{name: package_version(name) for name in PACKAGES},
+        **{name: records.package_version(name) for name in PACKAGES},
     }
 
 
@@ -139,8 +131,8 @@ def _hashed_inputs(settings: Settings) -> dict[str, list[dict[str, str]]]:
     }
     if settings.init != "image":
         named.pop("init_image", None)
-    found = {name: [hashed_file(path) for path in paths] for name, paths in named.items()}
-    found["model_file"] = [hashed_file(settings.model_file, find_model_file(settings.model_file))]
+    found = {name: [records.hashed_file(path) for path in paths] for name, paths in named.items()}
+    found["model_file"] = [records.hashed_file(settings.model_file, find_model_file(settings.model_file))]
     return found
 
 

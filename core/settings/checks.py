@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def check_choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> None:
+def choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> None:
     """Each flag has one of the words it takes. Raises: SettingsError."""
     for name, known in choices.items():
         value = getattr(settings, name)
@@ -22,7 +22,7 @@ def check_choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> N
             raise SettingsError(f"-{name} {value}: must be one of {', '.join(known)}")
 
 
-def check_finite(settings: DataclassInstance) -> None:
+def finite(settings: DataclassInstance) -> None:
     """No flag is infinite or no number. Raises: SettingsError."""
     for item in fields(settings):
         value = getattr(settings, item.name)
@@ -31,7 +31,7 @@ def check_finite(settings: DataclassInstance) -> None:
             raise SettingsError(f"-{item.name}: must be finite")
 
 
-def check_positive(settings: object, *names: str) -> None:
+def positive(settings: object, *names: str) -> None:
     """Greater than 0. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
@@ -39,7 +39,7 @@ def check_positive(settings: object, *names: str) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be greater than 0")
 
 
-def check_integers(settings: object, *names: str) -> None:
+def integers(settings: object, *names: str) -> None:
     """Numbers without a fraction. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
@@ -47,7 +47,7 @@ def check_integers(settings: object, *names: str) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be a whole number")
 
 
-def check_whole(settings: object, *names: str) -> None:
+def whole(settings: object, *names: str) -> None:
     """Numbers without a fraction, not negative. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
@@ -55,7 +55,7 @@ def check_whole(settings: object, *names: str) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be a whole number, not negative")
 
 
-def check_at_most(settings: object, limits: Mapping[str, float]) -> None:
+def at_most(settings: object, limits: Mapping[str, float]) -> None:
     """Not beyond what any machine has. Raises: SettingsError."""
     for name, limit in limits.items():
         value = getattr(settings, name)
@@ -63,14 +63,14 @@ def check_at_most(settings: object, limits: Mapping[str, float]) -> None:
             raise SettingsError(f"-{name} {format_number(value)}: must be at most {format_number(limit)}")
 
 
-def check_files(settings: object, *names: str) -> None:
+def files(settings: object, *names: str) -> None:
     """A file is named. Raises: SettingsError."""
     for name in names:
         if not getattr(settings, name):
             raise SettingsError(f"-{name}: no file is named")
 
 
-def check_weights(settings: DataclassInstance, kind: str) -> None:
+def weights(settings: DataclassInstance, kind: str) -> None:
     """As many weights as layers, or one for all. Raises: SettingsError."""
     layers, weights = getattr(settings, f"{kind}_layers"), getattr(settings, f"{kind}_weights")
     if len(weights) != len(layers) and not (len(weights) == 1 and layers):

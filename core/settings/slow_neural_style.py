@@ -9,16 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.settings.checks import (
-    check_at_most,
-    check_choices,
-    check_files,
-    check_finite,
-    check_integers,
-    check_positive,
-    check_weights,
-    check_whole,
-)
+from core.settings import checks
 from core.settings.flags import flag
 from core.settings.neural_style import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
 from core.settings.training import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
@@ -73,15 +64,15 @@ class SlowSettings:
 
     def validate(self) -> None:
         """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
-        check_choices(self, SLOW_CHOICES)
-        check_finite(self)
-        check_integers(self, "gpu", "seed", "print_every", "save_every")
-        check_positive(self, "image_size", "style_image_size", "num_iterations")
-        check_whole(self, "num_iterations", "threads")
-        check_at_most(self, SLOW_LARGEST)
-        check_files(self, "content_image", "style_image", "loss_network", "output_image")
+        checks.choices(self, SLOW_CHOICES)
+        checks.finite(self)
+        checks.integers(self, "gpu", "seed", "print_every", "save_every")
+        checks.positive(self, "image_size", "style_image_size", "num_iterations")
+        checks.whole(self, "num_iterations", "threads")
+        checks.at_most(self, SLOW_LARGEST)
+        checks.files(self, "content_image", "style_image", "loss_network", "output_image")
         for kind in ("content", "style", "deepdream"):
-            check_weights(self, kind)
+            checks.weights(self, kind)
         if not (self.content_layers or self.style_layers or self.deepdream_layers):
             raise SettingsError(
                 "-content_layers, -style_layers and -deepdream_layers are all empty: "

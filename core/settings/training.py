@@ -10,16 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SettingsError
-from core.settings.checks import (
-    check_at_most,
-    check_choices,
-    check_files,
-    check_finite,
-    check_integers,
-    check_positive,
-    check_weights,
-    check_whole,
-)
+from core.settings import checks
 from core.settings.flags import flag
 from core.settings.neural_style import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
 
@@ -113,19 +104,19 @@ class TrainSettings:
 
     def validate(self) -> None:
         """Raises SettingsError for a value with which the original would fail, or do something else."""
-        check_choices(self, TRAIN_CHOICES)
-        check_finite(self)
-        check_integers(self, *TRAIN_WHOLE)
-        check_positive(
+        checks.choices(self, TRAIN_CHOICES)
+        checks.finite(self)
+        checks.integers(self, *TRAIN_WHOLE)
+        checks.positive(
             self,
             *("style_image_size", "upsample_factor", "num_iterations", "batch_size", "checkpoint_every"),
             *("accumulate", "sample_every", "train_size"),
         )
-        check_whole(self, "num_val_batches", "workers", "threads")
-        check_at_most(self, TRAIN_LARGEST)
-        check_files(self, "loss_network", "style_image", "checkpoint_name")
+        checks.whole(self, "num_val_batches", "workers", "threads")
+        checks.at_most(self, TRAIN_LARGEST)
+        checks.files(self, "loss_network", "style_image", "checkpoint_name")
         for kind in ("content", "style"):
-            check_weights(self, kind)
+            checks.weights(self, kind)
         for sentence in self._impossible():
             raise SettingsError(sentence)
 

@@ -23,7 +23,7 @@ from core.arithmetic.torch7_random import Torch7Random
 from core.devices import Placement, choose_native
 from core.errors import NetworkError
 from core.events import Evaluation, Event, SolverMessage
-from core.network.optimizers import Adam, Lbfgs, Tolerances
+from core.network.optimizers import Adam, Lbfgs, Problem, Tolerances
 from core.pictures.images import Image, load_image
 from core.pictures.resize import scale
 from core.settings.checks import weights_by_layer
@@ -131,12 +131,10 @@ def _suits(path: str, shape: Sequence[int], flag: str) -> Iterator[None]:
 
 
 def _solver(settings: SlowSettings, objective: Objective, x: Tensor, placement: Placement) -> Lbfgs | Adam:
-    iterations, rate = settings.num_iterations, settings.learning_rate
+    problem = Problem(objective, x, placement.first, settings.num_iterations)
     if settings.optimizer == "adam":
-        return Adam(objective, x, placement.first, iterations, rate)
-    return Lbfgs(
-        objective, x, placement.first, iterations, CORRECTIONS, learning_rate=rate, tolerances=TOLERANCES
-    )
+        return Adam(problem, settings.learning_rate)
+    return Lbfgs(problem, CORRECTIONS, learning_rate=settings.learning_rate, tolerances=TOLERANCES)
 
 
 def _events(solver: Lbfgs | Adam, placement: Placement, x: Tensor) -> Iterator[Event]:

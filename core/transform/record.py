@@ -5,16 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.pictures.images import Image, to_bytes
+from core.records import records
 from core.records.identity import NUMERIC_VERSION
-from core.records.records import (
-    Record,
-    hashed_file,
-    machine,
-    new_record,
-    package_version,
-    pixels_digest,
-    save_with_record,
-)
 from core.settings.fast_neural_style import TransformSettings
 from core.transform.runners import Runner
 
@@ -32,29 +24,29 @@ class Recorder:
     def __init__(self, settings: TransformSettings, runner: Runner) -> None:
         self._settings = settings
         self._runtime = runner.description
-        self._model = hashed_file(settings.model)
+        self._model = records.hashed_file(settings.model)
 
     def save(self, source: Path, target: Path, picture: Image) -> None:
         """Write a picture with the record of the command that makes it alone. Raises: ImageError."""
         alone = self._settings.replace(
             input_image=str(source), output_image=str(target), input_dir="", output_dir=""
         )
-        record: Record = {
+        record: records.Record = {
             **run_identity(alone, self._model),
             "runtime": self._runtime,
             "environment": environment(),
-            "pixels_sha256": pixels_digest(to_bytes(picture)),
+            "pixels_sha256": records.pixels_digest(to_bytes(picture)),
         }
-        save_with_record(target, picture, record, NOT_SHAPING)
+        records.save_with_record(target, picture, record, NOT_SHAPING)
 
 
-def run_identity(settings: TransformSettings, model: dict[str, str] | None = None) -> Record:
+def run_identity(settings: TransformSettings, model: dict[str, str] | None = None) -> records.Record:
     """The part of a record that is known before the run, and decides its result. ``model``: hashed, if so."""
     return {
-        **new_record(PROGRAM, settings),
+        **records.new_record(PROGRAM, settings),
         "inputs": {
-            "input_image": [hashed_file(settings.input_image)],
-            "model": [model or hashed_file(settings.model)],
+            "input_image": [records.hashed_file(settings.input_image)],
+            "model": [model or records.hashed_file(settings.model)],
         },
         "numeric_version": NUMERIC_VERSION,
     }
@@ -62,4 +54,4 @@ def run_identity(settings: TransformSettings, model: dict[str, str] | None = Non
 
 def environment() -> dict[str, str]:
     """What, beside flags and runtime, may change the bits."""
-    return {**machine(), **{name: package_version(name) for name in PACKAGES}}
+    return {**records.machine(), **{name: records.package_version(name) for name in PACKAGES}}

@@ -8,7 +8,7 @@ import torch
 
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.torch7 import Torch7Arithmetic
-from core.network.optimizers import Adam, Lbfgs
+from core.network.optimizers import Adam, Lbfgs, Problem
 from tests.support.compare import assert_identical
 
 F32 = np.float32
@@ -24,9 +24,9 @@ def quadratic(arithmetic):
     return lambda x: (float((x * x * scale).sum()) / 2, x * scale)
 
 
-def trajectory(optimizer, arithmetic, *options):
+def trajectory(optimizer, arithmetic, iterations, *options):
     x = arithmetic.array(START)
-    steps = optimizer(quadratic(arithmetic), x, arithmetic, *options)
+    steps = optimizer(Problem(quadratic(arithmetic), x, arithmetic, iterations), *options)
     return [(step.losses, arithmetic.numpy(x)) for step in steps], arithmetic.numpy(x)
 
 
@@ -88,7 +88,7 @@ def test_no_iterations():
 @both
 def test_a_zero_gradient_is_legal(arithmetic):
     x = arithmetic.array(START)
-    steps = list(Lbfgs(lambda x: (0.0, arithmetic.zeros_like(x)), x, arithmetic, 4))
+    steps = list(Lbfgs(Problem(lambda x: (0.0, arithmetic.zeros_like(x)), x, arithmetic, 4)))
     assert len(steps) == 4
     assert_identical(arithmetic.numpy(x), START)
 
@@ -98,7 +98,7 @@ def test_adam_adds_epsilon_before_the_bias_correction(arithmetic):
     small = 1e-9  # gradients near epsilon show where it is added
     x = arithmetic.array(np.ones(3, F32))
     gradient = arithmetic.array(np.full(3, small, F32))
-    steps = Adam(lambda x: (0.0, gradient), x, arithmetic, 3, 10.0)
+    steps = Adam(Problem(lambda x: (0.0, gradient), x, arithmetic, 3), 10.0)
     expected, m, v = 1.0, 0.0, 0.0
     for t, _ in enumerate(steps, 1):
         assert arithmetic.numpy(x)[0] == pytest.approx(expected, rel=1e-5)
@@ -116,5 +116,5 @@ def test_lbfgs_minimises_rosenbrock_where_its_fixed_step_allows():
         return (1 - a) ** 2 + 100 * (b - a * a) ** 2, gradient
 
     x = np.array([0.8, 0.7], F32)
-    *_, last = Lbfgs(rosenbrock, x, arithmetic, 60)
+    *_, last = Lbfgs(Problem(rosenbrock, x, arithmetic, 60))
     assert last.losses < 1e-6

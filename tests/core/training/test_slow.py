@@ -8,7 +8,7 @@ import caffe_loader
 from core.arithmetic.native import NativeArithmetic
 from core.arithmetic.torch7_random import Torch7Random
 from core.network.network import build_network
-from core.network.optimizers import Lbfgs, Tolerances
+from core.network.optimizers import Lbfgs, Problem, Tolerances
 from core.pictures.images import load_image, preprocess
 from core.pictures.resize import scale
 from core.settings.neural_style import Settings
@@ -239,10 +239,8 @@ def reference_lbfgs(iterations, rate, tolerance):
 def test_lbfgs_with_a_step_and_tolerances(rate, iterations, tolerance):
     scaled = torch.tensor(CURVATURE, dtype=torch.float32)
     x = torch.tensor(BEGIN, dtype=torch.float32)
-    solver = Lbfgs(
-        lambda x: (0.0, x * scaled), x, CPU, iterations, learning_rate=rate,
-        tolerances=Tolerances(tolerance, 0.0),
-    )  # fmt: skip
+    problem = Problem(lambda x: (0.0, x * scaled), x, CPU, iterations)
+    solver = Lbfgs(problem, learning_rate=rate, tolerances=Tolerances(tolerance, 0.0))
     points = [x.numpy().copy() for _ in solver]
     expected, word = reference_lbfgs(iterations, rate, tolerance)
     assert len(points) == len(expected)
@@ -254,14 +252,14 @@ def test_lbfgs_with_a_step_and_tolerances(rate, iterations, tolerance):
 def test_lbfgs_stops_where_the_step_vanishes():
     x = torch.tensor(BEGIN, dtype=torch.float32)
     tolerances = Tolerances(1e-5, 0.0)
-    solver = Lbfgs(lambda x: (0.0, x), x, CPU, 9, learning_rate=0.0, tolerances=tolerances)
+    solver = Lbfgs(Problem(lambda x: (0.0, x), x, CPU, 9), learning_rate=0.0, tolerances=tolerances)
     assert len(list(solver)) == 2
     assert solver.ended == "step size below tolX"
 
 
 def test_lbfgs_takes_no_step_uphill(monkeypatch):
     x = torch.tensor([0.5, 0.5])  # the slope is 0.5: without tolerances optim allows up to 1
-    solver = Lbfgs(lambda x: (0.0, x.clone()), x, CPU, 9, tolerances=Tolerances(1e-5, 0.0))
+    solver = Lbfgs(Problem(lambda x: (0.0, x.clone()), x, CPU, 9), tolerances=Tolerances(1e-5, 0.0))
     monkeypatch.setattr(solver, "_choose_direction", lambda: setattr(solver, "_d", solver._g))
     assert len(list(solver)) == 1
     assert solver.ended == ""  # optim says nothing either
@@ -270,7 +268,7 @@ def test_lbfgs_takes_no_step_uphill(monkeypatch):
 
 def test_without_tolerances_a_zero_gradient_goes_on():
     x = torch.tensor(BEGIN, dtype=torch.float32)
-    solver = Lbfgs(lambda x: (0.0, torch.zeros_like(x)), x, CPU, 4)
+    solver = Lbfgs(Problem(lambda x: (0.0, torch.zeros_like(x)), x, CPU, 4))
     assert len(list(solver)) == 4
     assert solver.ended == "reached max number of iterations"
 
