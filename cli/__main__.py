@@ -27,7 +27,7 @@ COMMANDS = {
     "models": ("cli.nstyle.models:models_group", "Fetch, verify, list and add model files."),
     "parity": ("cli.parity.command:parity_command", "Compare with the reference runs of the real program."),
     "port": ("cli.nstyle.port:port_command", "Write configs for old shell scripts and README commands."),
-    "report": ("cli.nstyle.report_pages:report_command", "Write a web page about all runs in a folder."),
+    "report": ("cli.nstyle.report:report_command", "Write a web page about all runs in a folder."),
     "reproduce": (
         "cli.nstyle.provenance:reproduce_command",
         "Make a picture again from its record, and compare.",

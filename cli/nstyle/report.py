@@ -1,108 +1,77 @@
-"""The original's log, line by line, from the events of a run.
-
-Matches what neural_style.lua (07c4b82) prints under plain LuaJIT. Under the ``th`` launcher most lines ended
-with one more tab.
-"""
+"""``nstyle report``: one web page about all runs in a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import singledispatch
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.events import (
-    CapturingStyle,
-    CheckpointDue,
-    Evaluation,
-    ModelLoaded,
-    NetworkBuilt,
-    OptimizationFinished,
-    OptimizationStarted,
+import click
+from tqdm import tqdm
+
+from cli.nstyle.to_lua import lua_words
+from cli.terminal.above_bar import notice_above_bar
+from cli.terminal.output import notice, shows_progress
+from core.errors import NeuralStyleError
+from core.settings.flags import flags_of
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PROGRAM = "nstyle report"
+
+
+@click.command("report")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="report",
+    show_default=True,
+    help="The folder that gets index.html.",
 )
-from core.settings.neural_style import Settings, format_number
+@click.option(
+    "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to look for the inputs in."
+)
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="A folder with pictures of the same names to compare with.",
+)
+def report_command(folder: Path, output: Path, inputs: tuple[Path, ...], reference: Path | None) -> None:
+    """Write one web page about all runs in DIR: pictures, losses, settings and how they were made.
 
-OPTIMIZER_NAMES = {"lbfgs": "L-BFGS", "adam": "ADAM"}
+    The page is one file that loads nothing from anywhere. Inputs are looked for by checksum in the folders of
+    --inputs, beside the results, and here.
+    """
+    from core.report.build import Sources, write_report
 
+    with tqdm(unit="run", disable=not shows_progress(), file=sys.stderr, leave=False) as bar:
 
-@singledispatch
-def log_lines(event: object, settings: Settings) -> Iterator[str]:
-    """The lines that the original prints for ``event``."""
-    raise TypeError(f"no log for {event!r}")
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
-
-@log_lines.register
-def _(event: ModelLoaded, settings: Settings) -> Iterator[str]:
-    yield from event.messages
-
-
-@log_lines.register
-def _(event: NetworkBuilt, settings: Settings) -> Iterator[str]:
-    modules = event.network.modules
-    yield from event.network.messages
-    yield "Capturing content targets"
-    yield "nn.Sequential {"
-    yield "  [input -> " + "".join(f"({i}) -> " for i in range(1, len(modules) + 1)) + "output]"
-    for number, module in enumerate(modules, 1):
-        yield f"  ({number}): {module}"
-    yield "}"
-
-
-@log_lines.register
-def _(event: CapturingStyle, settings: Settings) -> Iterator[str]:
-    yield f"Capturing style target {event.number}"
-
-
-@log_lines.register
-def _(event: OptimizationStarted, settings: Settings) -> Iterator[str]:
-    yield f"Running optimization with {OPTIMIZER_NAMES[event.optimizer]}"
+        try:
+            page, count = write_report(
+                output, Sources(folder, inputs, reference), old_command, _warn, progress
+            )
+        except NeuralStyleError as error:
+            bar.close()
+            notice(str(error), PROGRAM)
+            sys.exit(1)
+    click.echo(f"{page}: {count} run{'s' if count != 1 else ''}")
 
 
-@log_lines.register
-def _(event: Evaluation, settings: Settings) -> Iterator[str]:
-    if is_due(event.number, settings.print_iter):
-        yield f"Iteration {event.number} / {format_number(settings.num_iterations)}"
-        for number, loss in enumerate(event.content_losses, 1):
-            yield f"  Content {number} loss: {fixed_point(loss)}"
-        for number, loss in enumerate(event.style_losses, 1):
-            yield f"  Style {number} loss: {fixed_point(loss)}"
-        yield f"  Total loss: {fixed_point(event.total)}"
-    if event.number == 1 and settings.optimizer == "lbfgs":
-        yield "<optim.lbfgs> \tcreating recyclable direction/step/history buffers"
+def _warn(sentence: str) -> None:
+    notice_above_bar(sentence, PROGRAM)
 
 
-@log_lines.register
-def _(event: CheckpointDue, settings: Settings) -> Iterator[str]:
-    yield from ()
-
-
-@log_lines.register
-def _(event: OptimizationFinished, settings: Settings) -> Iterator[str]:
-    if event.optimizer == "lbfgs" and event.reached_maximum:
-        yield "<optim.lbfgs> \treached max number of iterations"
-
-
-def is_due(number: int, every: float) -> bool:
-    """Whether evaluation ``number`` is one of every ``every``; never for 0 or less."""
-    return every > 0 and number % every == 0
-
-
-def fixed_point(value: float) -> str:
-    """``%f`` as LuaJIT formats it: exact ties are rounded away from zero, where C rounds them to even."""
-    exact = Decimal(value)
-    if not exact.is_finite():
-        return str(value)
-    return f"{exact.quantize(Decimal('0.000001'), ROUND_HALF_UP, Context(prec=400)):f}"
-
-
-def seventeen_digits(value: float) -> str:
-    """``%.17g`` with LuaJIT's rounding of ties."""
-    rounded = Context(prec=17, rounding=ROUND_HALF_UP).create_decimal(Decimal(value))
-    if not rounded.is_finite():
-        return str(value)
-    digits = rounded.normalize()
-    if not digits:
-        return "0"
-    if -5 < digits.adjusted() < 17:
-        return f"{digits:f}"
-    mantissa, exponent = f"{digits:e}".split("e")
-    return f"{mantissa}e{int(exponent):+03d}"
+def old_command(program: str, settings: DataclassInstance) -> tuple[str, list[str]]:
+    """One flag a line, and the flags that the original does not have. Raises: SettingsError."""
+    words, ours = lua_words(settings)
+    flags = {f"-{name}" for name in flags_of(type(settings))}
+    lines = "".join(f" \\\n  {word}" if word in flags else f" {shlex.quote(word)}" for word in words)
+    return f"th {program}.lua{lines}", ours

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cli.nstyle.report import seventeen_digits
+from cli.runs.log import seventeen_digits
 from core.atomic import replaced_when_complete
 from core.errors import SettingsError
 from core.events import Evaluation

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from cli.nstyle.report import is_due, log_lines
 from cli.runs.files import Trace
+from cli.runs.log import is_due, log_lines
 from cli.runs.loss_plot import plot_losses
 from cli.runs.session import ADVICE, PictureSession
 from cli.terminal.above_bar import notice_above_bar, print_above_bar

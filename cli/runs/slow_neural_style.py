@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from cli.nstyle.report import fixed_point, is_due
+from cli.runs.log import fixed_point, is_due
 from cli.runs.session import ADVICE, PictureSession
 from cli.terminal.above_bar import notice_above_bar, print_above_bar
 from cli.terminal.interruption import Interrupted, signals_raise

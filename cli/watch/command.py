@@ -53,7 +53,7 @@ def watch_command(config: Path, host: str, port: int, token: str, **options: Any
 def _watch(
     stages: Sequence[Stage], needed: Dependencies, access: Access, title: str, inputs: str | None
 ) -> int:
-    from cli.nstyle.report_pages import old_command
+    from cli.nstyle.report import old_command
     from cli.watch.server import serving
     from core.report.live import Live
     from core.report.live_page import LivePage

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cli.__main__ import main as nstyle_main
-from cli.nstyle.report import fixed_point
+from cli.runs.log import fixed_point
 from cli.slow_neural_style import main
 from core.devices import choose_native
 from core.events import Evaluation

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cli.nstyle.report import fixed_point, is_due, log_lines, seventeen_digits
+from cli.runs.log import fixed_point, is_due, log_lines, seventeen_digits
 from cli.runs.neural_style import numbered
 from core.events import Evaluation, OptimizationFinished
 from core.settings.neural_style import Settings
