@@ -130,7 +130,7 @@ def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[
     """What to print, and whether picture and losses are the recorded ones."""
     from core.devices import choose
     from core.records.reproduce import check_repeatable, settings_of
-    from core.stylize import output_image, stylize
+    from core.stylization import output_image, stylize
 
     settings = settings_of(record, Settings, folders)
     check_repeatable(settings)

@@ -23,7 +23,7 @@ from core.network.network import LossNetwork
 from core.pictures.compare import psnr
 from core.pictures.images import to_bytes
 from core.settings.neural_style import Settings
-from core.stylize import output_image, stylize
+from core.stylization import output_image, stylize
 
 Floats = NDArray[np.float32]
 HEADER = (

@@ -21,7 +21,7 @@ from core.network.network import LossNetwork
 from core.pictures.images import load_image, preprocess
 from core.pictures.resize import scale
 from core.settings.neural_style import Settings
-from core.stylize import load_inputs, stylize
+from core.stylization import load_inputs, stylize
 
 STAGES = (
     "decode",

@@ -21,7 +21,7 @@ from core.records.checkpoint import Checkpoint, checkpoint_file
 from core.records.provenance import Provenance
 from core.settings.neural_style import Settings
 from core.stages.files import numbered
-from core.stylize import output_image, stylize
+from core.stylization import output_image, stylize
 
 PROGRAM = "neural_style"
 

@@ -24,7 +24,7 @@ from core.report.runs import RecordedPicture, Run
 from core.report.views import OldCommand, RunView, Viewer
 from core.stages.config import Stage
 from core.stages.files import inputs, makes_many_files, numbered_outputs
-from core.stylize import output_image
+from core.stylization import output_image
 
 LONGEST_SIDE = 768
 JPEG_QUALITY = 90

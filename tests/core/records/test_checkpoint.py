@@ -19,7 +19,7 @@ from core.devices import choose
 from core.events import CheckpointDue, Evaluation
 from core.records.checkpoint import checkpoint_file
 from core.settings.neural_style import Settings
-from core.stylize import stylize
+from core.stylization import stylize
 from tests.cli.test_neural_style import MODEL, PAINTING, PHOTO, words
 from tests.conftest import GOLDEN, ROOT
 from tests.support.compare import assert_identical
