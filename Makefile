@@ -1,9 +1,14 @@
 # Everything runs in .venv, which `make setup` creates; nothing outside the clone is touched.
 PYTHON ?= python3
-# Which ONNX Runtime: the wheel for CUDA where there is an NVIDIA driver; the two exclude each other.
-ONNX ?= $(if $(shell command -v nvidia-smi),onnx-gpu,onnx)
+# Which ONNX Runtime: the build for CUDA where there is an NVIDIA driver; the two exclude each other.
+ONNXRUNTIME ?= $(if $(shell command -v nvidia-smi),onnxruntime-gpu,onnxruntime)
+EXTRAS := dev video report port ray train vgg opencl
+# Not in requirements.lock: they, and what only some of their builds need, depend on the machine.
+PER_MACHINE := torch onnxruntime triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \
+  cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 # Of the gallery: where its pictures are (make gallery INPUTS=dir), where the weights are, and pictures to
 # compare with in the report (make report REFERENCE=dir).
@@ -14,19 +19,30 @@ VGG := $(MODELS)/VGG_ILSVRC_19_layers.caffemodel
 SMALL := $(MODELS)/vgg19_small.caffemodel
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fast train-demo test check parity bench models inputs gallery gallery-quick figures report docs proto clean
+.PHONY: help setup lock demo demo-fast train-demo test check parity bench models inputs gallery gallery-quick figures report docs proto clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
-setup: .venv/ready ## create .venv with the commands neural_style and nstyle
+setup: .venv/ready ## create .venv with all commands
 
-.venv/ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version)'
+# Exact versions: requirements.lock with checksums, for every platform and Python; requirements-builds.lock without,
+# since builds of PyTorch and ONNX Runtime differ by machine (CPU, CUDA).
+.venv/ready: pyproject.toml requirements.lock requirements-builds.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,$(ONNX),video,report,port,ray,train]'
+	$(INSTALL) --no-deps --require-hashes --requirement requirements.lock
+	$(INSTALL) --constraint requirements-builds.lock torch $(ONNXRUNTIME)
+	$(INSTALL) --no-deps --editable .
 	@touch $@
+
+lock: ## choose the newest versions of all packages again, within the ranges of pyproject.toml (needs a network)
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet uv==0.13.9
+	build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --quiet \
+	  --generate-hashes --no-annotate --no-header $(EXTRAS:%=--extra %) --extra onnx \
+	  --constraint requirements-builds.lock $(PER_MACHINE:%=--no-emit-package %) --output-file requirements.lock
 
 demo: setup ## stylise the bundled photo with the bundled painting, offline, in a minute or two
 	@mkdir -p out
