@@ -86,6 +86,9 @@ models: setup ## fetch and verify the original VGG-19 (548 MiB)
 ifneq (,$(filter gallery% results/%,$(MAKECMDGOALS)))
 # A file that is new where INPUTS is another folder than last time: dates cannot tell one folder from another.
 $(shell mkdir -p build; echo '$(INPUTS)' | cmp -s - build/INPUTS || echo '$(INPUTS)' > build/INPUTS)
+# A name with blanks would be several files to make: it is reached through a link.
+PICTURES := $(if $(filter 1,$(words $(INPUTS))),$(INPUTS),build/pictures)
+$(if $(filter 1,$(words $(INPUTS))),,$(shell ln -sfn "$$(realpath '$(INPUTS)')" build/pictures))
 -include build/gallery.mk
 endif
 
@@ -100,7 +103,7 @@ gallery: $(GALLERY:%=results/%.png) ## make all 36 pictures of the original's RE
 
 # The run is skipped where only the config's date is new, hence the touch.
 results/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
-	$(BIN)/nstyle run $< --why --inputs $(INPUTS) --results results
+	$(BIN)/nstyle run $< --why --inputs $(PICTURES) --results results
 	@touch $@
 
 # The small network stands in for the VGG, and few iterations do from the photo, not from noise. What other networks need, and what has no pictures here, is left out.
@@ -114,7 +117,7 @@ gallery-quick: $(QUICK:%=results/quick/%.png) ## a small version of the gallery,
 	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out for want of pictures in $(INPUTS)/ (make inputs) or of another network: $(filter-out $(QUICK),$(GALLERY))')
 
 results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
-	$(BIN)/nstyle run $< --inputs $(INPUTS) --results results/quick \
+	$(BIN)/nstyle run $< --inputs $(PICTURES) --results results/quick \
 	  $(QUICK_LIMITS:%=--at-most %) --set init=image --set model_file=$(VGG_OR_SMALL)
 	@touch $@
 
@@ -128,7 +131,7 @@ report: report/index.html ## a page about all results: report/index.html
 
 report/index.html: $(shell find results -name '*.json' 2>/dev/null) | .venv/ready
 	@mkdir -p results
-	$(BIN)/nstyle report results --output report $(if $(wildcard $(INPUTS)),--inputs $(INPUTS)) $(if $(REFERENCE),--reference $(REFERENCE))
+	$(BIN)/nstyle report results --output report $(if $(shell ls -d '$(INPUTS)' 2>/dev/null),--inputs '$(INPUTS)') $(if $(REFERENCE),--reference '$(REFERENCE)')
 
 docs: setup ## regenerate docs/flags.md and docs/config.schema.json
 	$(RUN) cli.make.flags_page

@@ -34,7 +34,8 @@ def clone(tmp_path, monkeypatch):
     shutil.copy(ROOT / "vgg_models" / "vgg19_small.caffemodel", "vgg_models")
     for name, source in PICTURES.items():
         shutil.copy(GOLDEN / "images" / source, f"inputs/{name}")
-    Path("pyproject.toml").touch()
+    for name in ("pyproject.toml", "requirements.lock", "requirements-builds.lock"):
+        Path(name).touch()
     Path(".venv/ready").touch()
     for name, module in {"python": "", "nstyle": "-m cli"}.items():
         script = Path("bin", name)
@@ -98,6 +99,14 @@ def test_pictures_of_another_folder_are_other_pictures(clone):
     assert made(again) == ["golden_gate_kahlo"]
     assert Path("results/quick/golden_gate_kahlo.png").read_bytes() != content
     assert made(make("results/quick/golden_gate_kahlo.png", "INPUTS=others")) == []
+
+
+def test_a_folder_of_pictures_may_have_blanks_in_its_name(clone):
+    Path("inputs").rename("my pictures é")
+    text = make("results/quick/golden_gate_kahlo.png", "INPUTS=my pictures é")
+    assert made(text) == ["golden_gate_kahlo"]
+    assert made(make("results/quick/golden_gate_kahlo.png", "INPUTS=my pictures é")) == []
+    assert "report/index.html: 1 run" in make("report", "INPUTS=my pictures é")
 
 
 def test_a_report_needs_no_folder_of_inputs(clone):

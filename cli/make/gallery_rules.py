@@ -1,7 +1,7 @@
 """The make rules of the gallery, read from its configs: ``python -m cli.make.gallery_rules configs/gallery``.
 
 For every config its result, and for that the pictures and weights it is made from; for every picture and
-every model of the registry the command that fetches it. The variables INPUTS and MODELS are the Makefile's.
+every model of the registry the command that fetches it. The variables PICTURES and MODELS are the Makefile's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def rules(folder: Path) -> Iterator[str]:
     configs = [read_config(path) for path in sorted(folder.glob("*.yml"))]
     for config in configs:
         name, models = config.path.stem, " ".join(f"$(MODELS)/{file}" for file in _models(config))
-        pictures = " ".join(f"$(INPUTS)/{file}" for file in _pictures(config))
+        pictures = " ".join(f"$(PICTURES)/{file}" for file in _pictures(config))
         yield f"results/{name}.png: {pictures} {models}"
         yield f"results/quick/{name}.png: {pictures}"
         yield f"INPUTS_OF_{name} := {pictures}"
