@@ -1,4 +1,4 @@
-"""A transform network of any kind to one self-contained ONNX file, proved by running it."""
+"""Converts a transform network of any known file type to one ONNX file and checks it by running both."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ from core.transform.torch_runner import TorchRunner
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-TOLERANCE, HALF_TOLERANCE = 1e-5, 1e-2  # of the output's range
+TOLERANCE, HALF_TOLERANCE = 1e-5, 1e-2  # largest difference, as a share of the output's range
 NORMALISATIONS = {"InstanceNormalization": "instance", "BatchNormalization": "batch"}
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """difference: largest one between source and result on the probes, as a share of the output's range.
+    """The result of a conversion.
 
-    probes: their sizes, (N, H, W).  changes: what was done to the graph.  notices: about the source.
+    difference: largest difference between source and result on the probe pictures, as a share of the
+    output's range.  probes: the sizes of the probe batches, (N, H, W).  changes: what was changed in the
+    graph.  notices: remarks about the source file for the user.
     """
 
     target: Path
@@ -51,7 +53,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class _Source:
-    """A network to be converted: how it runs as it is, and the graph that shall replace it."""
+    """A network to convert: ``runner`` runs the source, ``model`` is the converted graph."""
 
     runner: Runner
     model: ModelProto
@@ -61,12 +63,12 @@ class _Source:
 
 
 def convert(source: Path, target: Path, *, half: bool = False, instance_norm: str = "auto") -> Conversion:
-    """Write ``target``, run it against ``source``, and keep it only if they agree.
+    """Convert ``source`` to the ONNX file ``target``; nothing is written unless both give the same pictures.
 
-    half: weights and arithmetic in float16, instance normalisation and both ends in float32.
+    half: weights and arithmetic in float16; instance normalisation, input and output stay float32.
     instance_norm: see :func:`core.transform.networks.from_t7.to_modules`.
 
-    Raises: T7Error, TransformError: unreadable, not convertible, or the result is not equal.
+    Raises: T7Error, TransformError: the source cannot be read or converted, or the pictures differ.
     """
     _check_names(source, target)
     import_runtime()
@@ -96,7 +98,7 @@ def _check_names(source: Path, target: Path) -> None:
     if not target.parent.is_dir():
         raise TransformError(f"{shown}: the folder {target.parent} does not exist; create it first")
     if target.exists() and (not target.is_file() or (source.exists() and source.samefile(target))):
-        raise TransformError(f"{shown}: is the source, or no ordinary file; choose another name")
+        raise TransformError(f"{shown}: is the source file or not a regular file; choose another name")
 
 
 def _from_network(path: Path, instance_norm: str) -> _Source:
@@ -148,12 +150,12 @@ def _normalisation(model: ModelProto) -> str:
 
 
 def _halved(model: ModelProto) -> ModelProto:
-    """Instance normalisation stays in float32: a variance over 65504 has no place in float16."""
+    """The model in float16, except instance normalisation: a variance over 65504 overflows float16."""
     try:
         from onnxruntime.transformers.float16 import convert_float_to_float16
     except ImportError as error:
         raise TransformError(
-            f"--fp16 needs the tools of ONNX Runtime, which lack something: {error}"
+            f"--fp16: the float16 converter of ONNX Runtime cannot be imported: {error}"
         ) from None
     halved: ModelProto = convert_float_to_float16(
         model, keep_io_types=True, op_block_list=["InstanceNormalization", "Resize"]
@@ -162,7 +164,7 @@ def _halved(model: ModelProto) -> ModelProto:
 
 
 def _probe_sizes(how: NetworkFormat) -> tuple[tuple[int, int, int], ...]:
-    """Odd ones, one a batch of two; only its own for a network of fixed size."""
+    """(N, H, W) of the probe batches: odd sizes, one of them a batch of two; or the network's fixed size."""
     if how.size is not None:
         return ((1, *how.size),)
     side = max(how.smallest, 32)
@@ -170,7 +172,7 @@ def _probe_sizes(how: NetworkFormat) -> tuple[tuple[int, int, int], ...]:
 
 
 def _proved(source: Runner, trial: Path, probes: Sequence[tuple[int, int, int]], tolerance: float) -> float:
-    """The largest difference. Raises TransformError if it is above the tolerance."""
+    """The largest difference on the probes. Raises TransformError if it is above the tolerance."""
     result = onnx_runner(read_onnx(trial), SessionSettings())
     if source.format.size is not None:
         _check_takes_other_sizes(result)
@@ -179,32 +181,34 @@ def _proved(source: Runner, trial: Path, probes: Sequence[tuple[int, int, int]],
         pictures = [probe_picture(height, width)[:, ::step] for step in (1, -1)[:number]]
         wanted, found = _through(source, pictures), _through(result, pictures)
         if wanted.shape != found.shape:
-            raise TransformError(f"the result's pictures are {found.shape[2:]}, not {wanted.shape[2:]}")
+            raise TransformError(
+                f"the converted network gives a size of {found.shape[2:]}, the source {wanted.shape[2:]}"
+            )
         worst = max(worst, float(np.abs(wanted - found).max() / np.ptp(wanted)))
     if not worst <= tolerance:
         raise TransformError(
-            f"the result differs from the source by {worst:.2e} of the output's range, over {tolerance:g}; "
-            "it is not written"
+            f"the converted network differs from the source by {worst:.2e} of the output's range; "
+            f"allowed are {tolerance:g}; the file was not written"
         )
     return worst
 
 
 def _check_takes_other_sizes(result: Runner) -> None:
-    """Two pictures of an odd size must come back at about that size. Raises: TransformError."""
+    """Check that two pictures of an odd size come back at about that size. Raises: TransformError."""
     height, width = result.format.smallest + 101, result.format.smallest + 150
     try:
         shape = result.run(np.stack([result.format.input.encode(probe_picture(height, width))] * 2)).shape
     except TransformError as error:
         raise TransformError(
-            f"something in it is written for one size, which cannot be freed: {error}"
+            f"the network works for one picture size only, which could not be changed: {error}"
         ) from None
     if shape[0] != 2 or abs(shape[2] / shape[3] - height / width) > 0.1:
         raise TransformError(
-            f"something in it is written for one size: {width}x{height} pixels became {shape}"
+            f"the network works for one picture size only: {width}x{height} pixels became {shape}"
         )
 
 
 def _through(runner: Runner, pictures: Sequence[Image]) -> NDArray[np.float32]:
-    """float32 (N, 3, H', W'), R,G,B about 0..1."""
+    """The network's pictures as float32 (N, 3, H', W'), RGB, values about 0 to 1."""
     batch = np.stack([runner.format.input.encode(picture) for picture in pictures])
     return np.stack([runner.format.output.decode(picture) for picture in runner.run(batch)])

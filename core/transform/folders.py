@@ -1,4 +1,4 @@
-"""Directory mode: every picture of a folder, one bad file not stopping the rest."""
+"""Lists the pictures of a folder and processes them in parallel; one bad file does not stop the rest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".pgm")  # lower-cased, as in the
 
 
 def pictures(folder: Path, *, recursive: bool, in_order: bool, without: Path | None = None) -> list[Path]:
-    """Paths of the pictures, relative to ``folder``. Kept: in the directory's own order, no hidden files.
+    """Paths of the pictures, relative to ``folder``.
 
-    in_order: sort by name.  without: a folder not to enter, that of the results.  Raises: ImageError.
+    Matches fast_neural_style.lua: hidden files are skipped, and files come in the order the file system
+    lists them. in_order: sort by name instead.  without: a folder to skip (the output folder).
+    Raises: ImageError: the folder cannot be read.
     """
     try:
         found = [path.relative_to(folder) for path in _files(folder, recursive, without)]
@@ -35,7 +37,7 @@ def _files(folder: Path, recursive: bool, without: Path | None) -> Iterator[Path
             elif Path(entry.name).suffix.lower() in EXTENSIONS:
                 yield Path(entry.path)
     for entry in inner:
-        # links to folders may form a circle
+        # symbolic links to folders may form a loop
         if recursive and not entry.is_symlink() and not _is_same(Path(entry.path), without):
             yield from _files(Path(entry.path), recursive, without)
 
@@ -50,9 +52,9 @@ def for_each(
     jobs: int,
     finished: Callable[[Path, NeuralStyleError | None], None],
 ) -> None:
-    """Call ``work`` for every name, ``jobs`` at a time; ``finished`` hears of each, and of its error.
+    """Call ``work`` for every name in ``jobs`` threads, then ``finished`` with name and error (or None).
 
-    Decoding, filtering and encoding of some pictures then overlap the network's work on others.
+    With several jobs, one picture is decoded, filtered or encoded while the network runs on another.
     """
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(work, name): name for name in names}

@@ -1,4 +1,4 @@
-"""Histogram matching: what Johnson et al. 2016 do behind a network of super-resolution (section 4.2)."""
+"""Histogram matching, applied by Johnson et al. 2016 to the output of super-resolution (section 4.2)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from core.pictures.images import Image
 
 
 def match_histograms(picture: Image, reference: Image) -> Image:
-    """``picture`` (3, H, W) with the distribution of values that each channel of ``reference`` (3, h, w) has.
+    """``picture`` (3, H, W) with the histogram of ``reference`` (3, h, w), channel by channel.
 
-    The sizes may differ. Of each value the share of the channel up to it is looked up in the reference,
-    between whose values is interpolated: skimage.exposure.match_histograms.
+    The sizes may differ. Each value is mapped to the reference value with the same cumulative share,
+    with linear interpolation. Same method as skimage.exposure.match_histograms.
     """
     return np.stack([_matched(*planes) for planes in zip(picture, reference, strict=True)])
 

@@ -1,7 +1,7 @@
 """The median filter that fast_neural_style.lua runs over its result.
 
-Matches ``median_filter`` of fast-neural-style 813c834: every r x r window without padding, so that r - 1 rows
-and columns are lost; for even r the lower of the two middle values.
+Matches ``median_filter`` of fast-neural-style 813c834: windows of r x r without padding, so the result has
+r - 1 rows and columns less. For even r the median is the lower of the two middle values.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from core.errors import TransformError
 
 Picture = NDArray[np.float32]
-_ROWS = 64  # rows at a time: windows are copied, and a strip fits the cache
+_ROWS = 64  # rows filtered at a time: the windows are copied, and a strip of 64 rows fits the cache
 
 
 def median_filter(picture: Picture, size: float) -> Picture:
-    """(C, H, W) to (C, H - r + 1, W - r + 1) with r the integer part of ``size``; 0 or less does nothing.
+    """The median of every r x r window: (C, H, W) to (C, H - r + 1, W - r + 1).
 
+    r is the integer part of ``size``; r of 1 or less returns the picture unchanged.
     Raises: TransformError: the picture is smaller than the window.
     """
     r = int(size)
@@ -46,9 +47,10 @@ def _lower_median(rows: Picture, r: int) -> Picture:
 
 
 def _median_of_9(rows: Picture, r: int) -> Picture:
-    """The same for r = 3, four times as fast: sort columns of three, then combine three neighbours.
+    """The median of 3 x 3 windows, four times as fast: sort columns of three, then combine three neighbours.
 
-    The median is the middle one of: the largest lowest, the middle of the middle ones, the smallest highest.
+    It is the median of three values: the maximum of the columns' minima, the median of their medians and
+    the minimum of their maxima.
     """
     low, middle, high = _sorted3(rows[:, :-2], rows[:, 1:-1], rows[:, 2:])
     lowest = np.maximum(np.maximum(low[..., :-2], low[..., 1:-1]), low[..., 2:])

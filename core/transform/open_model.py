@@ -1,6 +1,6 @@
-"""From the flags to a network that is ready to run: which file, which runtime, which provider.
+"""Opens the network named by -model with the runtime and device that the flags choose.
 
-PyTorch is loaded only for files and runtimes that need it.
+PyTorch is imported only for files and runtimes that need it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """runner: ready.  notices: what the person should know."""
+    """A network ready to run, and the notices to show to the user."""
 
     runner: Runner
     notices: tuple[str, ...]
 
     @property
     def details(self) -> tuple[str, ...]:
-        """What computes, then how the network is fed, one sentence a property."""
+        """One sentence each: the runtime, then the properties of the network's input and output."""
         return (f"runs on {self.runner.description}", *self.runner.format.reasons)
 
 
 def open_model(settings: TransformSettings) -> OpenedModel:
-    """The network of flag -model. Raises: T7Error, TransformError, DeviceError."""
+    """Open the network of flag -model. Raises: T7Error, TransformError, DeviceError."""
     path = Path(settings.model)
     if path.suffix.lower() != ".onnx":
         from core.transform.networks.load import load_network
@@ -49,7 +49,7 @@ def open_model(settings: TransformSettings) -> OpenedModel:
         return _opened_network(load_network(path, settings.instance_norm), settings)
     if settings.runtime == "torch":
         raise TransformError(
-            f"{path}: -runtime torch takes .t7, .safetensors and .pth; .onnx needs -runtime onnx"
+            f"{path}: -runtime torch reads .t7, .safetensors and .pth files; use -runtime onnx for .onnx"
         )
     return _opened_onnx(path, settings)
 
@@ -69,7 +69,7 @@ def _opened_network(network: TransformNetwork, settings: TransformSettings) -> O
 
 
 def _configure_cuda(settings: TransformSettings) -> None:
-    """Switches of the whole process; without effect on the CPU."""
+    """Set PyTorch's CUDA options for the whole process; they have no effect on the CPU."""
     import torch
 
     torch.backends.cudnn.enabled = bool(settings.use_cudnn)
@@ -93,13 +93,13 @@ def _opened_onnx(path: Path, settings: TransformSettings) -> OpenedModel:
 
 
 def onnx_runner(model: ModelProto, settings: SessionSettings) -> OnnxRunner:
-    """A model with the format that is found out about it. Raises: TransformError, DeviceError."""
+    """A session for the model, with its pixel format detected. Raises: TransformError, DeviceError."""
     opened = _opened(model, settings)
     return OnnxRunner(opened, _detected(model, opened))
 
 
 def _opened(model: ModelProto, settings: SessionSettings) -> OpenedSession:
-    """On the CPU, also where the GPU that was asked for is not there, with exact norms."""
+    """A session for the model. On the CPU, also as fallback from an absent GPU, it has exact norms."""
     if settings.gpu < 0:
         return open_session(with_exact_norms(model).SerializeToString(), settings)
     opened = open_session(model.SerializeToString(), settings)
@@ -121,10 +121,11 @@ PROBE_SIDE = 256
 
 
 def probe_picture(height: int, width: int) -> Image:
-    """All brightnesses, some colours, and grain, in 256 levels: float64 (3, height, width), 0..1.
+    """A test picture with all brightnesses, several colours and noise: float64 (3, height, width), 0 to 1.
 
-    Without grain instance normalisation divides by next to nothing and shows every rounding a thousandfold:
-    a change of the input by one unit in the last place moved candy's output by 3e-4 of its range.
+    Values are multiples of 1/255. Without noise, instance normalisation divides by nearly 0 and amplifies
+    rounding errors a thousandfold: changing the input by one unit in the last place moved candy's output
+    by 3e-4 of its range.
     """
     down, across = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
     smooth = np.stack([across, (down + across) / 2, 0.5 + 0.5 * np.sin(20 * (down - across))])
@@ -147,7 +148,7 @@ def _tiled(model: ModelProto, how: NetworkFormat, settings: TransformSettings) -
 
 
 def session_settings(settings: TransformSettings) -> SessionSettings:
-    """The part of the flags that ONNX Runtime needs."""
+    """The flags that configure ONNX Runtime."""
     return SessionSettings(
         gpu=int(settings.gpu),
         tensorrt=bool(settings.tensorrt),
@@ -174,6 +175,6 @@ def _fixed_size_notice(path: Path, how: NetworkFormat) -> tuple[str, ...]:
         return ()
     height, width = how.size
     return (
-        f"{path.name} takes {width}x{height} pixels only: content is scaled to that and the result back. "
-        f"'nstyle convert {path.name} any_size.onnx' makes it take every size",
+        f"{path.name} takes {width}x{height} pixels only: the content is scaled to this size, and the result "
+        f"back. 'nstyle convert {path.name} any_size.onnx' writes a model for any size",
     )

@@ -1,7 +1,7 @@
-"""What numbers a transform network takes and gives for a colour: order, scale, mean and deviation.
+"""Pixel formats of transform networks: channel order, scale, mean and deviation of the values.
 
-Matches ``preprocess`` and ``deprocess`` of fast_neural_style.lua (813c834) for 'vgg' and 'resnet'; the others
-are what networks of other projects use.
+'vgg' and 'resnet' match ``preprocess`` and ``deprocess`` of fast_neural_style.lua (813c834). The other
+formats are those of networks from other projects.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """Network value = (R,G,B in 0..1, in ``order``, times ``scale``, minus ``mean``) / ``deviation``.
+    """Network value = (value in 0..1 * ``scale`` - ``mean``) / ``deviation``, channels in ``order``.
 
-    ``mean`` and ``deviation`` are in the network's channel order.
+    ``order`` is 'rgb' or 'bgr'; ``mean`` and ``deviation`` are in this order.
     """
 
     name: str
@@ -30,15 +30,15 @@ class PixelFormat:
     deviation: Triple = (1.0, 1.0, 1.0)
 
     def ordered(self, order: str) -> PixelFormat:
-        """The same numbers per colour with the channels in ``order``, 'rgb' or 'bgr'."""
+        """The same format with the channels in ``order``, 'rgb' or 'bgr'."""
         if order == self.order:
             return self
         return replace(self, order=order, mean=self.mean[::-1], deviation=self.deviation[::-1])
 
     def encode(self, image: Image) -> NDArray[np.float32]:
-        """float64 (3, H, W) R,G,B in 0..1 to the network's float32 (3, H, W).
+        """A float64 picture (3, H, W), RGB, values 0 to 1, as the network's float32 (3, H, W).
 
-        Kept: computed in double precision and rounded once, as in the original.
+        Computed in double precision and rounded once, as in the original.
         """
         values = image[::-1] if self.order == "bgr" else image
         if self.scale != 1:
@@ -50,7 +50,10 @@ class PixelFormat:
         return np.ascontiguousarray(values, np.float32)
 
     def decode(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's float32 (3, H, W) to R,G,B about 0..1, not clamped. Kept: in single precision."""
+        """The network's float32 (3, H, W) as RGB, values about 0 to 1, not clamped.
+
+        Computed in single precision, as in the original.
+        """
         if self.deviation != (1.0, 1.0, 1.0):
             values = values * _column(self.deviation).astype(np.float32)
         if any(self.mean):
@@ -79,14 +82,14 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class NetworkFormat:
-    """How to feed a network and to read its answer.
+    """The format of a network's input and output.
 
-    input, output: what its numbers mean.
-    layout: 'nchw' or 'nhwc'.  dtype: NumPy's name of the input's and output's element type.
-    size: height and width if it takes no other, else None.
-    multiple: sides are rounded up to a multiple of this by the network itself.
-    smallest: the shorter side must be at least this many pixels (reflection padding).
-    reasons: one sentence for each property, saying from what it was concluded.
+    input, output: their pixel formats.
+    layout: 'nchw' or 'nhwc'.  dtype: NumPy name of the element type of input and output.
+    size: (height, width) if the network takes this size only, else None.
+    multiple: the network rounds height and width up to a multiple of this.
+    smallest: the shorter side must have at least this many pixels (reflection padding).
+    reasons: one sentence for each property, with the evidence for it.
     """
 
     input: PixelFormat
@@ -108,7 +111,7 @@ def overridden(
     layout: str = "",
     size: tuple[int, int] | None = None,
 ) -> NetworkFormat:
-    """``how`` with what the flags of these names ask for; '' and None leave things as found."""
+    """``how`` changed by the flags of the same names; '' and None leave a property unchanged."""
     reasons = list(how.reasons)
     if value_range:
         order = how.input.order if value_range in ("0-255", "0-1", "-1-1") else FORMATS[value_range].order

@@ -1,4 +1,4 @@
-"""The record of a picture of ``fast_neural_style``."""
+"""Writes the records of pictures made by ``fast_neural_style``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Recorder:
         self._model = records.hashed_file(settings.model)
 
     def save(self, source: Path, target: Path, picture: Image) -> None:
-        """Write a picture with the record of the command that makes it alone. Raises: ImageError."""
+        """Write a picture and its record: the settings that make this picture only. Raises: ImageError."""
         alone = self._settings.replace(
             input_image=str(source), output_image=str(target), input_dir="", output_dir=""
         )
@@ -41,7 +41,10 @@ class Recorder:
 
 
 def run_identity(settings: TransformSettings, model: dict[str, str] | None = None) -> records.Record:
-    """The part of a record that is known before the run, and decides its result. ``model``: hashed, if so."""
+    """The part of the record that is known before the run and decides its result.
+
+    model: the record entry of the model file, if its hash is known already.
+    """
     return {
         **records.new_record(PROGRAM, settings),
         "inputs": {
@@ -53,5 +56,5 @@ def run_identity(settings: TransformSettings, model: dict[str, str] | None = Non
 
 
 def environment() -> dict[str, str]:
-    """What, beside flags and runtime, may change the bits."""
+    """Machine and package versions: besides flags and runtime, these may change the bits of a result."""
     return {**records.machine(), **{name: records.package_version(name) for name in PACKAGES}}

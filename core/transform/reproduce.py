@@ -1,4 +1,4 @@
-"""Make a picture of ``fast_neural_style`` again from its record."""
+"""Makes a picture of ``fast_neural_style`` again from its record and compares the pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.transform.stylize import Stylizer
 
 
 def is_reproduced(settings: TransformSettings, opened: OpenedModel, record: Record) -> bool:
-    """Whether every pixel is the recorded one. Raises: ImageError, TransformError."""
+    """Whether a new run gives exactly the recorded pixels. Raises: ImageError, TransformError."""
     stylizer = Stylizer(
         opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1
     )

@@ -1,6 +1,7 @@
-"""A network ready to run: what every runtime offers, and ONNX Runtime's. PyTorch's is in ``torch_runner``.
+"""The interface of a network that is ready to run, and its implementation for ONNX Runtime.
 
-Nothing here loads PyTorch, which takes longer to import than ONNX Runtime takes for a picture.
+The implementation for PyTorch is in ``torch_runner``. This module does not import PyTorch: the import takes
+longer than ONNX Runtime needs for a picture.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ Batch = NDArray[np.float32]
 
 
 class Runner(Protocol):
-    """format: how to feed it.  description: what computes, for the person at the terminal."""
+    """A network that is ready to run.
+
+    format: the format of its input and output.  description: runtime and device, to show to the user.
+    """
 
     format: NetworkFormat
     description: str
@@ -29,7 +33,7 @@ class Runner(Protocol):
 
 
 class OnnxRunner:
-    """A session of ONNX Runtime. Layout and element type of the file are converted here."""
+    """A session of ONNX Runtime. Converts to and from the layout and element type of the model."""
 
     def __init__(self, opened: OpenedSession, network_format: NetworkFormat) -> None:
         self.format = network_format
@@ -47,12 +51,12 @@ class OnnxRunner:
                 result = self._session.run([self._output], {self._input: values})[0]
             else:
                 result = self._run_bound(values)
-        except Exception as error:  # the runtime's exceptions have no common class but this
+        except Exception as error:  # ONNX Runtime's exceptions share no more specific base class
             raise TransformError(f"the network cannot run on this picture: {first_line(error)}") from None
         return self._decoded(result)
 
     def _run_bound(self, values: NDArray[Any]) -> NDArray[Any]:
-        """One copy to the GPU and one back, instead of staging both through pageable memory."""
+        """Run with IO binding: one copy to the GPU and one back, without staging in pageable memory."""
         binding = self._session.io_binding()
         binding.bind_cpu_input(self._input, values)
         binding.bind_output(self._output, "cpu")
@@ -72,5 +76,7 @@ class OnnxRunner:
         if self.format.layout == "nhwc":
             result = result.transpose(0, 3, 1, 2)
         if result.ndim != 4 or result.shape[1] != 3:
-            raise TransformError(f"the network's result has shape {result.shape}, which is no picture")
+            raise TransformError(
+                f"the network's result has shape {result.shape}, not that of pictures with 3 channels"
+            )
         return np.ascontiguousarray(result, np.float32)

@@ -1,4 +1,4 @@
-"""One picture through a transform network: the path of fast_neural_style.lua's ``run_image`` (813c834).
+"""Stylises one picture with a transform network, as ``run_image`` of fast_neural_style.lua (813c834) does.
 
 content file -> load_image -> scale -> encode -> the network -> decode -> median filter -> save_image
 
@@ -37,10 +37,11 @@ Save = Callable[[Path, Path, Image], object]
 
 @dataclass(frozen=True)
 class Stylizer:
-    """A network with the flags that shape its pictures.
+    """A network with the flags that decide its pictures.
 
-    image_size: longer side of the scaled content in pixels, 0 or less to keep it.  median_size: side of the
-    median filter's window.  matches_histogram: the result takes the scaled content's distribution of values.
+    image_size: longer side of the scaled content in pixels; 0 or less keeps the content's size.
+    median_size: side of the median filter's window in pixels.
+    matches_histogram: give the result the histogram of the scaled content.
     """
 
     runner: Runner
@@ -49,19 +50,22 @@ class Stylizer:
     matches_histogram: bool = False
 
     def __call__(self, content: Image) -> Image:
-        """float64 (3, H, W), R,G,B, 0..1 to the stylised float64 (3, h'', w''), not clamped.
+        """Stylise a float64 picture (3, H, W), RGB, values 0 to 1: float64 (3, h'', w''), not clamped.
 
-        Raises: TransformError: the picture does not suit the network.
+        Raises: TransformError: the network cannot run on this picture.
         """
         scaled = self.scaled(content)
         return self.finished(self.runner.run(encoded(scaled, self.runner.format)), scaled)
 
     def scaled(self, content: Image) -> Image:
-        """The content at -image_size."""
+        """The content scaled to -image_size."""
         return scale(content, self.image_size) if self.image_size > 0 else content
 
     def finished(self, result: Batch, scaled: Image) -> Image:
-        """The network's (1, 3, h', w') as a picture. Kept: in single precision, then double for saving."""
+        """The network's result (1, 3, h', w') as a picture, float64 (3, h'', w'').
+
+        Decoding and median filter work in single precision, saving in double, as in the original.
+        """
         how = self.runner.format
         picture = how.output.decode(result[0])
         if how.size is not None:
@@ -71,14 +75,17 @@ class Stylizer:
 
 
 def encoded(scaled: Image, how: NetworkFormat) -> Batch:
-    """The scaled content as the network's float32 (1, 3, h, w). Raises: TransformError: too small for it."""
+    """The scaled content as the network's input, float32 (1, 3, h, w).
+
+    Raises: TransformError: the picture is too small for the network.
+    """
     if how.size is not None:
         scaled = scale_to(scaled, *how.size)
     height, width = scaled.shape[1:]
     if min(height, width) < how.smallest:
         raise TransformError(
             f"{width}x{height} pixels are too few for this network: it needs at least {how.smallest} "
-            "on the shorter side, because of its padding; choose a larger -image_size or picture"
+            "on the shorter side (for its padding); choose a larger -image_size or picture"
         )
     return how.input.encode(scaled)[None]
 
@@ -90,10 +97,10 @@ def stylize_file(
     timing: Timing | None = None,
     save: Save = lambda source, target, picture: save_image(target, picture),
 ) -> None:
-    """Load, stylise, save; the folder of ``target`` is created.
+    """Load, stylise and save a picture. Creates the folder of ``target`` if needed.
 
-    timing: gets (h, w) and the seconds of a forward pass behind another one that warms up.  save: writes the
-    picture made of a file under its name.
+    timing: called with (h, w) and the seconds of one forward pass, measured after a warm-up pass.
+    save: called with source, target and picture; writes the picture to target.
 
     Raises: ImageError, TransformError, both naming the file.
     """
@@ -110,7 +117,7 @@ def stylize_file(
 
 
 def check_extension(target: str | os.PathLike[str]) -> None:
-    """See that a picture can have this name, before any work. Raises: ImageError."""
+    """Check before any work that a picture can be saved under this name. Raises: ImageError."""
     folder = Path(target).parent
     if folder.is_dir():
         check_writable(target)

@@ -1,4 +1,4 @@
-"""A transform network run by PyTorch."""
+"""Runs transform networks with PyTorch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.transform.runners import Batch
 
 
 class TorchRunner:
-    """A module of PyTorch on the CPU or one GPU."""
+    """A PyTorch module on the CPU or one GPU."""
 
     def __init__(
         self, module: nn.Sequential, network_format: NetworkFormat, device: torch.device, threads: int = 0
@@ -37,9 +37,9 @@ class TorchRunner:
 
 
 def torch_device(gpu: int, require_gpu: bool) -> tuple[torch.device, tuple[str, ...]]:
-    """The device of flag -gpu, and a notice where it is the CPU though a GPU was asked for.
+    """The device of flag -gpu, and a notice if it is the CPU although a GPU was asked for.
 
-    Raises: DeviceError: no such GPU, or none at all with require_gpu.
+    Raises: DeviceError: there is no such GPU, or no GPU at all and require_gpu is set.
     """
     if gpu < 0:
         if require_gpu:

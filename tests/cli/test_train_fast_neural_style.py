@@ -311,7 +311,7 @@ def test_config_and_flags_given(here, capsys):
         ({"log_file": "absent/l.csv"}, "-log_file absent/l.csv: cannot be written"),
         ({"sample_image": "absent.png"}, "absent.png: cannot be read"),
         ({"content_layers": "relu9_9"}, "no layer 'relu9_9' in the loss network"),
-        ({"arch": "c3s1-4,x"}, "-arch: 'x' is no layer"),
+        ({"arch": "c3s1-4,x"}, "-arch: 'x' is not a layer"),
         ({"pixel_loss_type": "L3"}, "-pixel_loss_type L3: must be one of"),
     ],
 )

@@ -1,6 +1,7 @@
-"""The network description language of fast-neural-style's ``-arch``, and the networks it describes.
+"""Parses the network description of fast-neural-style's ``-arch`` and builds the network.
 
-``c9s1-32,d64,d128,R128,u64,u32,c9s1-3``: comma separated tokens, channels begin at 3.
+A description is a list of tokens separated by commas, such as ``c9s1-32,d64,d128,R128,u64,u32,c9s1-3``. The
+input has 3 channels.
 
 | token    | layer                                    | followed by    |
 |----------|------------------------------------------|----------------|
@@ -11,7 +12,7 @@
 | CN       | conv, norm, ReLU, conv, norm (3 x 3)     | ReLU           |
 | RN       | the same with a shortcut around it       |                |
 
-The last token has neither norm nor ReLU; then tanh, a constant, total variation.
+The last token has neither norm nor ReLU. Tanh, multiplication by a constant and total variation follow it.
 Matches models.lua of fast-neural-style 813c834.
 """
 
@@ -34,7 +35,7 @@ LARGEST_CHANNELS = 65536
 
 @dataclass(frozen=True)
 class Token:
-    """One word of the description. ``number`` is the filters, or the factor of ``U``."""
+    """One token of the description. ``number``: the number of filters, or the factor of ``U``."""
 
     kind: str
     number: int
@@ -44,10 +45,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that decides the modules of a network.
+    """The options that decide the modules of a network.
 
     reflection: width in pixels of the reflection padding before the network. With the padding type
-    'reflect-start' the original inserts it in the first training step.
+    'reflect-start' the original inserts this padding in the first training step.
     """
 
     description: str
@@ -59,10 +60,11 @@ class Architecture:
 
 
 def parse_architecture(text: str) -> tuple[Token, ...]:
-    """Tokens of an ``-arch`` description.
+    """The tokens of an ``-arch`` description.
 
-    Kept: a comma at either end means nothing; kernel and stride are one digit each, and what separates them
-    is not looked at (``c9x1y32``). Raises: TransformError for a token the original would crash on.
+    Matches the original's quirks: a comma at either end is ignored, kernel and stride are one digit each, and
+    any character may stand between the numbers (``c9x1y32``).
+    Raises: TransformError: a token on which the original would crash.
     """
     tokens = []
     words = text.split(",")
@@ -72,7 +74,7 @@ def parse_architecture(text: str) -> tuple[Token, ...]:
         match = _TOKEN.fullmatch(word)
         if match is None:
             raise TransformError(
-                f"-arch: '{word}' is no layer; known are cKsS-N and fKsS-N (K and S one digit), "
+                f"-arch: '{word}' is not a layer; known are cKsS-N and fKsS-N (K and S one digit), "
                 "dN, uN, Uk, CN and RN, without blanks"
             )
         kind = match[1] or match[5]
@@ -129,7 +131,7 @@ def _layers(token: Token, channels: int, architecture: Architecture, last: bool)
 
 
 def _single(token: Token, channels: int, padding_type: str) -> Iterator[nn.Module]:
-    """Kept: only reflect and replicate change the padding of ``c``; ``none`` pads it with zeros too."""
+    """The layers of one token. As in the original, ``none`` pads ``c`` with zeros, as ``zero`` does."""
     padding = (token.kernel - 1) // 2
     if token.kind == "U":
         yield nn.Upsample(scale_factor=float(token.number), mode="nearest")
@@ -175,6 +177,6 @@ def _block(channels: int, architecture: Architecture) -> nn.Sequential:
 
 
 def residual_block(channels: int, architecture: Architecture) -> ResidualBlock:
-    """Without padding the body loses two pixels a side, and so does the shortcut."""
+    """A residual block. Without padding the body loses two pixels a side, so the shortcut is cropped too."""
     unpadded = architecture.padding_type in ("none", "reflect-start")
     return ResidualBlock(_block(channels, architecture), ShaveImage(2) if unpadded else nn.Identity())

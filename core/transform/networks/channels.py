@@ -1,4 +1,4 @@
-"""Whether the layers of a network fit together: their channels, and the shapes and types of their weights."""
+"""Checks that the layers of a network fit together: their channels, weight shapes and weight types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, FrozenInstanceNorm2d)
 
 
 def output_channels(network: nn.Module, channels: int = 3) -> int:
-    """Channels of the output for an input of ``channels``. Raises TransformError where a layer is unfit."""
+    """Channels of the output for an input of ``channels``. Raises: TransformError: a layer does not fit."""
     if isinstance(network, nn.Sequential):
         for layer in network:
             channels = output_channels(layer, channels)
@@ -37,7 +37,9 @@ def _of_layer(layer: nn.Module, channels: int) -> int:
         return channels
     if inputs != channels:
         kind = type(layer).__name__
-        raise TransformError(f"a layer {kind} for {inputs} channels gets {channels}; the file is damaged")
+        raise TransformError(
+            f"a {kind} layer takes {inputs} channels but gets {channels}; the file is damaged"
+        )
     for name, tensor in layer.state_dict().items():
         if name != "num_batches_tracked":
             _check(tensor, weight if name == "weight" else (outputs,), f"{name} of a {type(layer).__name__}")

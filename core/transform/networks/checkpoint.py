@@ -1,4 +1,4 @@
-"""Our own checkpoints: safetensors with the weights under ``network.``, the rest as metadata."""
+"""Our checkpoints of transform networks: safetensors, weights under ``network.``, the rest as metadata."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {"str": (str,), "int": (int,), "float": (float, int)}
 def save_checkpoint(
     path: str | os.PathLike[str], architecture: Architecture, module: nn.Sequential, preprocessing: str
 ) -> None:
-    """Write a network that :func:`core.transform.networks.architecture.build` made; complete or not at all.
+    """Write a network made by :func:`core.transform.networks.architecture.build`; never a partial file.
 
     Raises: TransformError: the file cannot be written.
     """
@@ -42,7 +42,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> TransformNetwork:
-    """Raises: TransformError: no checkpoint of ours, or damaged."""
+    """Read a checkpoint. Raises: TransformError: the file is damaged or not one of our checkpoints."""
     from safetensors import SafetensorError, safe_open
 
     shown = printable(str(path))
@@ -54,9 +54,9 @@ def load_checkpoint(path: Path) -> TransformNetwork:
     except FileNotFoundError:
         raise TransformError(f"{shown}: no such file; check the path") from None
     except (OSError, SafetensorError) as error:
-        raise TransformError(f"{shown}: damaged or no safetensors file: {_cause(error)}") from None
+        raise TransformError(f"{shown}: damaged or not a safetensors file: {_cause(error)}") from None
     if described is None:
-        raise TransformError(f"{shown}: no checkpoint of a transform network; it does not say '{KEY}'")
+        raise TransformError(f"{shown}: not a checkpoint of a transform network; it lacks the entry '{KEY}'")
     try:
         return _restored(path, json.loads(described), tensors)
     except (TransformError, ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -69,7 +69,7 @@ def _cause(error: Exception) -> str:
 
 def _restored(path: Path, described: Any, tensors: dict[str, torch.Tensor]) -> TransformNetwork:
     if not isinstance(described, dict):
-        raise ValueError("its description is no table")
+        raise ValueError("its description is not a JSON object")
     preprocessing = str(described.pop("preprocessing"))
     if preprocessing not in FORMATS:
         raise ValueError(f"unknown preprocessing '{preprocessing}'")

@@ -1,6 +1,6 @@
-"""Torch7's nn classes, as :mod:`core.t7` reads them, to PyTorch modules with the same numbers.
+"""Converts Torch7 nn modules, as read by :mod:`core.t7`, to PyTorch modules with the same weights.
 
-Matches nn 8726825 in evaluation, and older files' fields. Classes of cudnn count as those of nn.
+Matches nn 8726825 in evaluation mode and reads older versions' fields. cudnn classes count as nn classes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ MOST_MODULES, DEEPEST = 2000, 32  # the original's networks have about 60 in 4 l
 
 
 def to_modules(network: Value, instance_norm: str = "auto") -> list[nn.Module]:
-    """The modules of an nn.Sequential, one for each of its own.
+    """Convert each module of an nn.Sequential.
 
-    instance_norm: 'auto' recognises networks whose instance normalisation was inert in training,
-    'normalise' and 'affine' say which. Raises: T7Error.
+    instance_norm: 'normalise' for real instance normalisation, 'affine' for scale and shift only (inert in
+    training), 'auto' to detect which. Raises: T7Error.
     """
     if not isinstance(network, TorchObject) or short_class(network) != "Sequential":
-        raise T7Error("holds no network (nn.Sequential) where one is expected")
+        raise T7Error("does not contain the expected network (nn.Sequential)")
     _walk(network)
     inert = instance_norm == "affine" or (instance_norm == "auto" and has_inert_norm(network))
     converters: Converters = {**CONVERTERS, "InstanceNormalization": partial(_instance_norm, inert)}
@@ -64,15 +64,15 @@ def _sequential(fields: Fields, converters: Converters) -> nn.Module:
         return named([_convert(item, converters) for item in items])
     branches = [_convert(item, converters) for item in Fields(items[0]).modules()]
     if len(branches) != 2 or not isinstance(branches[0], nn.Sequential):
-        raise fields.error("a ConcatTable that is no residual block")
+        raise fields.error("its ConcatTable is not a residual block")
     return ResidualBlock(branches[0], branches[1])
 
 
 def has_inert_norm(network: Value) -> bool:
-    """Whether the network's instance normalisation did nothing while it was trained.
+    """Whether the network's instance normalisation did not normalise while the network was trained.
 
-    The nested batch norm's running statistics are never cleared: still at exactly 0 and 1, they were used
-    but never updated (nn of August 2017 and later). A file without them says nothing.
+    nn of August 2017 and later used the running statistics of the nested batch norm without updating them:
+    they are still exactly 0 and 1. False if the file does not contain these statistics.
     """
     found = [layer.nested("bn") for layer in _walk(network) if layer.name == "InstanceNormalization"]
     caches = [layer for layer in found if layer and "running_mean" in layer and "running_var" in layer]
@@ -82,7 +82,7 @@ def has_inert_norm(network: Value) -> bool:
 
 
 def _walk(network: Value) -> list[Fields]:
-    """Every module, as often as it is used. Raises T7Error where that has no end: one that holds itself."""
+    """Every module, once per use. Raises: T7Error: too many modules, or a module that contains itself."""
     found: list[Fields] = []
     waiting = [(network, 1)]
     while waiting:
@@ -93,8 +93,8 @@ def _walk(network: Value) -> list[Fields]:
         inner = found[-1].modules()
         if depth == DEEPEST or len(found) + len(waiting) + len(inner) > MOST_MODULES:
             raise T7Error(
-                f"holds more than {MOST_MODULES} layers, or more than {DEEPEST} inside one another; "
-                "the file is damaged or made to do harm"
+                f"contains more than {MOST_MODULES} layers or more than {DEEPEST} levels of nesting; "
+                "the file is damaged or malicious"
             )
         waiting += [(module, depth + 1) for module in inner]
     return found
@@ -113,7 +113,7 @@ def _full_convolution(f: Fields) -> nn.Module:
     kernel, inputs, outputs, stride = _kernel(f), *_planes(f), _stride(f)
     adjustment = (f.integer("adjH", default=0, least=0), f.integer("adjW", default=0, least=0))
     if adjustment[0] >= stride[0] or adjustment[1] >= stride[1]:
-        raise f.error(f"an adjustment of {max(adjustment)} to a stride of {min(stride)}")
+        raise f.error(f"adjW or adjH is {max(adjustment)}, not less than the stride {min(stride)}")
     layer: nn.ConvTranspose2d = _empty(
         nn.ConvTranspose2d, f, inputs, outputs, kernel, stride, _pad(f), adjustment
     )
@@ -123,7 +123,7 @@ def _full_convolution(f: Fields) -> nn.Module:
 
 
 def _empty(kind: Any, f: Fields, *arguments: Any) -> Any:
-    """A layer without memory for weights. Raises T7Error where PyTorch refuses the numbers."""
+    """A layer without memory for its weights. Raises: T7Error: PyTorch rejects the arguments."""
     try:
         with torch.device("meta"):
             return kind(*arguments)
@@ -144,7 +144,7 @@ def _stride(f: Fields) -> tuple[int, int]:
 
 
 def _pad(f: Fields) -> tuple[int, int]:
-    """Very old convolutions have one 'padding' for both."""
+    """Padding of height and width; very old convolutions have one field 'padding' for both."""
     both = {"default": 0, "least": 0}
     return f.integer("padH", "padding", **both), f.integer("padW", "padding", **both)
 
@@ -159,7 +159,7 @@ def _batch_norm(f: Fields) -> nn.Module:
 
 
 def _variance(f: Fields) -> NDArray[np.float32]:
-    """Before version 2, ``running_std`` held 1 / sqrt(var + eps)."""
+    """The running variance; before version 2 the file has ``running_std`` = 1 / sqrt(var + eps)."""
     if "running_var" in f:
         return f.array("running_var")
     inverse = f.array("running_std").astype(np.float64)
@@ -186,7 +186,7 @@ def _padding(kind: type[nn.Module], f: Fields) -> nn.Module:
 
 
 def _zero_padding(f: Fields) -> nn.Module:
-    """Negative widths crop; some versions of the original shaved the shortcut this way."""
+    """Zero padding, or cropping if the widths are negative: some versions cropped the shortcut this way."""
     widths = {f.integer(f"pad_{side}") for side in "lrtb"}
     if len(widths) == 1 and min(widths) < 0:
         return ShaveImage(-widths.pop())

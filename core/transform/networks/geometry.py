@@ -1,4 +1,4 @@
-"""What a network does to the sides of a picture: rounding to its stride, enlargement, smallest size."""
+"""How a network changes the size of a picture: rounding to its stride, enlargement, smallest size."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ LARGEST_SIDE_TRIED = 4096
 
 @dataclass(frozen=True)
 class Geometry:
-    """multiple: the network rounds sides up to a multiple of this.
+    """The input and output sizes of a network.
 
-    smallest: shorter side it needs, in pixels.  enlargement: output side / input side.
+    multiple: the network rounds height and width up to a multiple of this.
+    smallest: least number of pixels on the shorter side.  enlargement: output side / input side.
     """
 
     multiple: int
@@ -27,7 +28,7 @@ class Geometry:
 
 
 def geometry(network: nn.Module) -> Geometry:
-    """Raises: TransformError where no picture is large enough for the network."""
+    """The geometry of a network. Raises: TransformError: no picture is large enough for it."""
     scales = _scales(network)
     for side in range(1, LARGEST_SIDE_TRIED):
         if _fits(network, side):
@@ -36,14 +37,14 @@ def geometry(network: nn.Module) -> Geometry:
 
 
 def output_side(network: nn.Module, side: int) -> int:
-    """Height or width of the output for one of the input. Raises TransformError where it is too small."""
+    """Height or width of the output for that of the input. Raises: TransformError: it is too small."""
     if isinstance(network, nn.Sequential):
         for module in network:
             side = output_side(module, side)
     elif isinstance(network, ResidualBlock):
         body, shortcut = output_side(network.body, side), output_side(network.shortcut, side)
         if body != shortcut:
-            raise TransformError("a residual block whose shortcut has another size; the file is damaged")
+            raise TransformError("body and shortcut of a residual block differ in size; the file is damaged")
         side = body
     else:
         side = _layer_side(network, side)
@@ -79,7 +80,7 @@ def _fits(network: nn.Module, side: int) -> bool:
 
 
 def _scales(network: nn.Module) -> list[Fraction]:
-    """Input pixels per pixel behind every layer, beginning with 1."""
+    """Input pixels per pixel after every layer, beginning with 1 for the input."""
     scales = [Fraction(1)]
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):

@@ -39,7 +39,7 @@ class ResidualBlock(nn.Module):
 
 
 class MulConstant(nn.Module):
-    """Multiply by a number that is not learnt."""
+    """Multiply by a constant that is not trained."""
 
     def __init__(self, constant: float) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class FrozenInstanceNorm2d(nn.Module):
     """Inert instance normalisation: y = x w / sqrt(1 + eps) + b.
 
     In nn of August 2017 and later (919eeca) a batch of 1 uses the running statistics, which stay at mean 0
-    and variance 1, so the layer only scales and shifts. Networks trained that way look right only if run so.
+    and variance 1, so the layer only scales and shifts. Networks trained this way must also run this way.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
@@ -73,7 +73,7 @@ class FrozenInstanceNorm2d(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """(C,): what a channel is multiplied by."""
+        """The factor of each channel, (C,)."""
         return torch.div(self.weight, (1 + self.eps) ** 0.5)
 
     def extra_repr(self) -> str:
@@ -82,10 +82,10 @@ class FrozenInstanceNorm2d(nn.Module):
 
 
 class TotalVariation(nn.Module):
-    """Identity that adds the gradient of total variation on the way back.
+    """Identity in the forward pass; adds the gradient of total variation in the backward pass.
 
-    Kept: strength times d/dx of 1/2 sum((x[i,j] - x[i,j+1])^2 + (x[i,j] - x[i+1,j])^2) over the top left
-    (H-1) x (W-1) pixels, not normalised, and no part of any reported loss. Matches nn.TotalVariation.
+    Matches nn.TotalVariation: strength times d/dx of 1/2 sum((x[i,j] - x[i,j+1])^2 + (x[i,j] - x[i+1,j])^2)
+    over the top left (H-1) x (W-1) pixels, not normalised, and not part of any reported loss.
     """
 
     def __init__(self, strength: float) -> None:
@@ -143,9 +143,9 @@ NAMES: dict[type[nn.Module], str] = {
 
 
 def named(modules: list[nn.Module]) -> nn.Sequential:
-    """A Sequential with the names of :data:`NAMES`, each counted from 1: conv1, norm1, relu1, conv2 ...
+    """A Sequential whose layers are named after :data:`NAMES` and counted from 1: conv1, norm1, relu1, conv2.
 
-    Layers that no transform network has, such as a loss network's pooling, are named after their class.
+    Other layers, such as a loss network's pooling, are named after their class.
     """
     result, counts = nn.Sequential(), Counter[str]()
     for module in modules:

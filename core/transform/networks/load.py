@@ -1,4 +1,4 @@
-"""Transform networks from files: Torch7 checkpoints, our own, and those of pytorch/examples."""
+"""Reads transform networks: Torch7 checkpoints, our checkpoints, and files of pytorch/examples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREPROCESSINGS = ("vgg", "resnet")
 
 
 def load_network(path: str | os.PathLike[str], instance_norm: str = "auto") -> TransformNetwork:
-    """Read a .t7, .pth or .safetensors file; the extension decides.
+    """Read a .t7, .pth or .safetensors file; the extension decides the format.
 
     instance_norm: see :func:`core.transform.networks.from_t7.to_modules`.
     Raises: T7Error or TransformError naming the file.
@@ -48,7 +48,7 @@ def load_network(path: str | os.PathLike[str], instance_norm: str = "auto") -> T
 
 
 def source_digest(path: Path) -> str:
-    """sha256 of a file, as it stands in the metadata of what was made from it."""
+    """The SHA-256 of a source file, as recorded in the metadata of the converted file."""
     return file_digests(path).sha256
 
 
@@ -69,14 +69,16 @@ def _from_t7(path: Path, instance_norm: str) -> TransformNetwork:
 
 
 def split_checkpoint(content: Value) -> tuple[TorchObject, dict[str, Any]]:
-    """The network of a .t7 and its options: of a checkpoint, an old one without options, a bare net.
+    """The network of a .t7 file and its training options, empty if there are none.
 
+    The file is a checkpoint of train.lua, an older checkpoint without options, or a network alone.
     Raises: TransformError.
     """
     model = content.get("model") if isinstance(content, Table) else content
     if not isinstance(model, TorchObject) or short_class(model) != "Sequential":
         raise TransformError(
-            "holds no network: neither a checkpoint of train.lua (a table with 'model') nor an nn.Sequential"
+            "contains no network: it is neither a checkpoint of train.lua (a table with 'model') "
+            "nor an nn.Sequential"
         )
     options = content.get("opt") if isinstance(content, Table) else None
     named_options = options.names() if isinstance(options, Table) else {}
@@ -84,7 +86,7 @@ def split_checkpoint(content: Value) -> tuple[TorchObject, dict[str, Any]]:
 
 
 def plain(value: Value) -> Any:
-    """An option as a Python value: a text, a number, or a list of them; None for anything else."""
+    """An option as a Python value: a string, a number, or a list of these; None for anything else."""
     if isinstance(value, Table):
         return [_plain_item(item) for item in value.sequence()]
     return _plain_item(value)
@@ -99,16 +101,17 @@ def _plain_item(value: Value) -> str | float | None:
 
 
 def _check_is_transform_net(modules: list[nn.Module]) -> None:
-    """Raises TransformError for a loss network, which has no picture at its end."""
+    """Check that the output is a picture. Raises: TransformError: it is not, as in a loss network."""
     inner = [layer for module in modules for layer in module.modules()]
     layers = [layer for layer in inner if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     if not layers or layers[0].in_channels != 3 or layers[-1].out_channels != 3:
         raise TransformError(
-            "is no transform network: it does not turn three channels into three (a loss network, VGG-16?)"
+            "is not a transform network: it does not turn three channels into three; is it a loss network "
+            "such as VGG-16?"
         )
     foreign = [type(layer).__name__ for layer in inner if type(layer) not in NAMES]
     if foreign:
-        raise TransformError(f"is no transform network: it has a layer {foreign[0]}")
+        raise TransformError(f"is not a transform network: it has a {foreign[0]} layer")
 
 
 def _notices(model: TorchObject, network: TransformNetwork, instance_norm: str) -> list[str]:
@@ -116,14 +119,18 @@ def _notices(model: TorchObject, network: TransformNetwork, instance_norm: str) 
     if inert and instance_norm == "auto":
         return [
             f"{name}: trained with a Torch of August 2017 or later, whose instance normalisation only scales "
-            "and shifts; run the same way here (-instance_norm normalise overrides)"
+            "and shifts; it runs the same way here (-instance_norm normalise changes this)"
         ]
     if network.normalisation == "frozen" and not inert:
         return [
-            f"{name}: run with inert instance normalisation, as asked, though it was trained with a real one"
+            f"{name}: -instance_norm affine: runs with inert instance normalisation, but was trained with "
+            "real instance normalisation"
         ]
     if inert:
-        return [f"{name}: run with real instance normalisation, as asked, though it was inert in training"]
+        return [
+            f"{name}: -instance_norm normalise: runs with real instance normalisation, but was trained with "
+            "inert instance normalisation"
+        ]
     return []
 
 
@@ -138,10 +145,10 @@ def _from_pth(path: Path, instance_norm: str) -> TransformNetwork:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise TransformError(f"{printable(str(path))}: no such file; check the path") from None
-    except Exception as error:  # torch.load raises whatever the damaged part was given to
+    except Exception as error:  # a damaged file can make torch.load raise any exception
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        if first.startswith("Weights only"):  # goes on to explain how to load it all the same
-            first = "it holds objects besides weights, which can run any code"
+        if first.startswith("Weights only"):  # PyTorch's message recommends loading it unsafely
+            first = "it contains objects besides weights, which could run any code"
         raise TransformError(
             f"{printable(str(path))}: not a file of weights that PyTorch reads safely "
             f"({printable(first[:100])}); save the state_dict of the model with torch.save"

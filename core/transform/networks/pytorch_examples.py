@@ -1,7 +1,7 @@
-"""Networks of pytorch/examples/fast_neural_style (77f55b9) from their state_dict.
+"""Builds networks of pytorch/examples/fast_neural_style (77f55b9) from their state_dict.
 
-R,G,B in 0..255 on both sides, no tanh; every convolution behind a reflection padding, nearest neighbour
-enlargement before a convolution instead of transposed convolutions.
+Input and output are RGB, values 0 to 255, without tanh. Every convolution has reflection padding; the network
+enlarges with nearest neighbour upsampling and a convolution instead of transposed convolutions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _DEPRECATED = ("running_mean", "running_var", "num_batches_tracked")  # in files
 
 
 def from_state_dict(content: Any) -> nn.Sequential:
-    """The network with the weights of ``content``. Widths and depth come from their shapes.
+    """The network with the weights of ``content``, which also decide its width and depth.
 
-    Raises: TransformError: not such a state_dict.
+    Raises: TransformError: this is not a state_dict of such a network.
     """
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise TransformError("holds no state_dict (a table of tensors); save it with model.state_dict()")
+        raise TransformError("contains no state_dict (a dict of tensors); save model.state_dict()")
     weights = {
         str(name).removeprefix("module."): _whole(str(name), value)
         for name, value in content.items()
@@ -55,9 +55,12 @@ def _is_block(name: str) -> bool:
 
 
 def _whole(name: str, tensor: Tensor) -> Tensor:
-    """As float32. A few bytes that stand for a large tensor (strides of 0) are refused, and other layouts."""
+    """The tensor as float32.
+
+    Raises: TransformError: a sparse or other unusual layout, or strides of 0 that make few bytes look large.
+    """
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or not tensor.is_floating_point():
-        raise TransformError(f"{quoted(name)} is no ordinary tensor of floating point numbers")
+        raise TransformError(f"{quoted(name)} is not a dense CPU tensor of floating point numbers")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise TransformError(f"{quoted(name)} is larger than its bytes in the file")
     return tensor.detach().to(torch.float32)

@@ -1,4 +1,4 @@
-"""The fields of a Torch7 module, read with checks."""
+"""Reads the fields of a Torch7 module and checks their types."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from core.t7 import Table, TorchObject
 
 
 def short_class(item: TorchObject) -> str:
-    """The class without 'nn.' or 'cudnn.'; other packages keep their prefix."""
+    """The class name without 'nn.' or 'cudnn.'; names from other packages keep their prefix."""
     package, _, name = item.class_name.rpartition(".")
     return name if package in ("nn", "cudnn") else item.class_name
 
 
 class Fields:
-    """A Torch object's table with checked access; every error names the layer."""
+    """Checked access to the fields of a Torch object; every error names the layer."""
 
     def __init__(self, item: TorchObject) -> None:
         self.item = item
@@ -40,9 +40,9 @@ class Fields:
         return float(value)
 
     def integer(self, *names: str, default: float | None = None, least: int = -1_000_000) -> int:
-        """A number cut to its integer part (kept: as when passed to C), under the first known name.
+        """The number under the first of ``names`` that exists, truncated as when Lua passes it to C.
 
-        Raises T7Error where it is below ``least``.
+        Raises: T7Error: it is missing or below ``least``.
         """
         found = next((name for name in names if name in self), names[0])
         value = self.number(found, default)
@@ -59,7 +59,7 @@ class Fields:
             return np.ascontiguousarray(value, np.float32)
 
     def weights(self, name: str, shape: Sequence[int]) -> nn.Parameter:
-        """A tensor of ``shape``; old files store it with fewer dimensions."""
+        """A tensor reshaped to ``shape``; old files store it with fewer dimensions. Raises: T7Error."""
         array = self.array(name)
         if array.size != math.prod(shape):
             raise self.error(f"'{name}' has shape {array.shape}, not {tuple(shape)}")

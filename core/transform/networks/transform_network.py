@@ -1,4 +1,4 @@
-"""A transform network, from whatever file it was read, with what is known about it."""
+"""A transform network together with its properties, the same for all file types."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from core.transform.pixels import FORMATS, NetworkFormat
 
 @dataclass(frozen=True)
 class TransformNetwork:
-    """A network in evaluation mode with what is known about it.
+    """A network in evaluation mode and its properties.
 
-    module: (N, 3, H, W) to (N, 3, H', W'), values as ``preprocessing`` says (a name of FORMATS).
-    options: the flags it was trained with, if the file tells.
+    module: (N, 3, H, W) to (N, 3, H', W'), with values in the pixel format ``preprocessing``.
+    preprocessing: a name in FORMATS.  options: the flags it was trained with, if the file contains them.
     """
 
     module: nn.Sequential
@@ -29,12 +29,12 @@ class TransformNetwork:
 
     @property
     def geometry(self) -> Geometry:
-        """What it does to sizes."""
+        """How the network changes the size of a picture."""
         return geometry(self.module)
 
     @property
     def format(self) -> NetworkFormat:
-        """How to feed it."""
+        """The format of the network's input and output."""
         pixels, sizes = FORMATS[self.preprocessing], self.geometry
         reasons = (f"values: {self.preprocessing}, as {self.path.name} was trained",)
         return NetworkFormat(
@@ -49,5 +49,5 @@ class TransformNetwork:
 
     @property
     def tanh_constant(self) -> float:
-        """Largest absolute value of the output; 0 where no tanh bounds it."""
+        """Largest absolute value of the output; 0 if no tanh bounds it."""
         return next((layer.constant for layer in self.module if isinstance(layer, MulConstant)), 0.0)

@@ -39,10 +39,10 @@ def test_empty_description_is_just_the_tail():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("c11s1-32", "-arch: 'c11s1-32' is no layer"),
-        ("c9s1-32,,d64", "-arch: '' is no layer"),
-        ("c9s1-32, d64", "-arch: ' d64' is no layer"),
-        ("x9", "-arch: 'x9' is no layer"),
+        ("c11s1-32", "-arch: 'c11s1-32' is not a layer"),
+        ("c9s1-32,,d64", "-arch: '' is not a layer"),
+        ("c9s1-32, d64", "-arch: ' d64' is not a layer"),
+        ("x9", "-arch: 'x9' is not a layer"),
         ("c0s1-32", "every number must be between 1 and"),
         ("d0", "every number must be between 1 and"),
         ("d99999999", "every number must be between 1 and"),

@@ -31,8 +31,8 @@ def test_damaged_checkpoints(tmp_path):
     path = write_network(tmp_path / "net.safetensors")
     whole = path.read_bytes()
     for content, message in (
-        (whole[:100], "damaged or no safetensors file"),
-        (b"", "damaged or no safetensors file"),
+        (whole[:100], "damaged or not a safetensors file"),
+        (b"", "damaged or not a safetensors file"),
         (whole.replace(b"c3s1-4,d6", b"c3s1-4,d7"), "damaged checkpoint: "),
     ):
         path.write_bytes(content)
@@ -41,7 +41,7 @@ def test_damaged_checkpoints(tmp_path):
         assert str(error.value).startswith(f"{path}: ")
         assert "\n" not in str(error.value)
     save_file({"a": torch.zeros(3)}, path)
-    with pytest.raises(TransformError, match="no checkpoint of a transform network"):
+    with pytest.raises(TransformError, match="not a checkpoint of a transform network"):
         load_network(path)
     with pytest.raises(TransformError, match="no such file"):
         load_network(tmp_path / "absent.safetensors")
@@ -79,7 +79,7 @@ class Harmful:
     [
         ({"fc.weight": torch.zeros(3, 3)}, "'conv1.conv2d.weight' is missing or has the wrong shape"),
         ({**state_dict(), "extra": torch.zeros(1)}, "unknown weights 'extra'"),
-        ([1, 2], "holds no state_dict"),
+        ([1, 2], "contains no state_dict"),
     ],
 )
 def test_other_pth_files(tmp_path, content, message):

@@ -61,10 +61,10 @@ def test_inert_instance_norm_is_recognised_and_can_be_overridden(golden_networks
     assert found.normalisation == "frozen"
     assert found.notices[0].startswith("in_frozen_nnhead.t7: trained with a Torch of August 2017 or later")
     assert load_network(path, "normalise").normalisation == "instance"
-    assert "run with real instance normalisation, as asked" in load_network(path, "normalise").notices[0]
+    assert "runs with real instance normalisation" in load_network(path, "normalise").notices[0]
     real = golden_networks / "in_reflect_start.t7"
     assert load_network(real, "affine").normalisation == "frozen"
-    assert "run with inert instance normalisation, as asked" in load_network(real, "affine").notices[0]
+    assert "runs with inert instance normalisation" in load_network(real, "affine").notices[0]
 
 
 @pytest.mark.parametrize("name", ["in_reflect_start", "bn_f_C", "in_upnearest", "bn_sr_x4"])
@@ -115,7 +115,7 @@ def test_checkpoints_without_options_and_bare_networks():
 
 @pytest.mark.parametrize("content", [Table(), None, 3.0, b"text", module("ReLU"), Table([(b"model", 1.0)])])
 def test_no_network(content):
-    with pytest.raises(TransformError, match="holds no network"):
+    with pytest.raises(TransformError, match="contains no network"):
         split_checkpoint(content)
 
 
@@ -140,7 +140,7 @@ def test_loss_networks_are_read_but_are_no_transform_networks(tmp_path, monkeypa
     path = tmp_path / "vgg16.t7"
     monkeypatch.setattr(networks, "load_t7", lambda _: type("File", (), {"value": net}))
     with pytest.raises(
-        TransformError, match=r"vgg16\.t7: is no transform network: it does not turn three channels"
+        TransformError, match=r"vgg16\.t7: is not a transform network: it does not turn three channels"
     ):
         load_network(path)
 
