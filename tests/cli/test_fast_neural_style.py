@@ -202,7 +202,7 @@ def test_one_bad_file_does_not_stop_the_rest(here, capsys):
         (("-input_image", "in.png", "-model", "in.png"), "unknown kind of network '.png'"),
         (("-input_image", "in.png", "-model", "page.onnx"), "page.onnx: is a web page, not a model"),
         (("-input_image", "in.png", "-model", "page.t7"), "page.t7: is a web page, not a model"),
-        (("-input_image", "in.png", "-model", "cut.onnx"), "cut.onnx: damaged, or no ONNX model"),
+        (("-input_image", "in.png", "-model", "cut.onnx"), "cut.onnx: damaged or not an ONNX model"),
         (("-input_image", "in.png", "-gpu", "0", "-backend", "opencl"), "-backend opencl: neither"),
         (("-input_image", "in.png", "-backend", "rocm"), "-backend rocm: must be one of cuda, opencl"),
         (("-input_image", "in.png", "-runtime", "torch", "-tile", "64"), "-tile: only -runtime onnx"),

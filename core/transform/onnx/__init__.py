@@ -1,1 +1,1 @@
-"""ONNX files of transform networks: written, repaired, recognised and run."""
+"""Writes, modernises, analyses and runs ONNX files of transform networks."""

@@ -1,14 +1,14 @@
-"""How to feed an ONNX model of unknown make: what its metadata, its graph and one run of it tell.
+"""Detects the pixel format of an ONNX model from its metadata, its graph and one test run.
 
-| evidence, the strongest first                        | tells                        |
+| evidence, strongest first                            | what it decides              |
 |------------------------------------------------------|------------------------------|
 | our own metadata                                     | everything                   |
-| WinML's metadata (Image.BitmapPixelFormat and kin)   | channel order, value range   |
+| WinML's metadata (Image.BitmapPixelFormat etc.)      | channel order, value range   |
 | texts such as 'BGR format'                           | channel order                |
 | means that the first nodes subtract or the last add  | channel order, input range   |
 | Tanh, Sigmoid, Clip and what follows                 | output range                 |
 | the range of the output for one picture              | output range                 |
-| nothing                                              | R,G,B, 0..255: most networks |
+| none of these                                        | RGB, 0..255: most networks   |
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ WINML_RANGES = {
     "NominalRange_16_235": "0-255",
 }
 DEFAULT = "0-255"
-GRANTED = "taken for granted, as nothing says otherwise"
+ASSUMED = "the default, as nothing in the file decides it"
 COLOURS = {"bgr": "blue, green, red", "rgb": "red, green, blue"}
 DTYPES = ("float32", "float16", "float64", "uint8")
 
 
 def detect_format(model: ModelProto, probe: Probe | None = None) -> NetworkFormat:
-    """Conclude how the network takes and gives pictures.
+    """Detect the format of the network's input and output.
 
-    probe: runs the network on a picture fed as the argument says, float32 (1, 3, H, W); only asked where the
-    graph itself does not tell. Raises: TransformError: no transform network.
+    probe: runs the network on a test picture in the given format and returns float32 (1, 3, H, W). It is only
+    called if the graph does not decide the output range. Raises: TransformError: not a transform network.
     """
     source, result = ends(model)
     layout, size = layout_of(source)
@@ -82,7 +82,7 @@ def detect_format(model: ModelProto, probe: Probe | None = None) -> NetworkForma
     if output is None and probe is not None:
         output = _probed(probe(replace(base, input=FORMATS[given[0] if given else DEFAULT].ordered(order))))
     given, output = _completed(given, output)
-    if output[0] == "vgg" and order_reason == GRANTED:
+    if output[0] == "vgg" and order_reason == ASSUMED:
         order, order_reason = "bgr", "as in the original's networks"
     return replace(
         base,
@@ -98,7 +98,7 @@ def detect_format(model: ModelProto, probe: Probe | None = None) -> NetworkForma
 
 
 def _from_metadata(base: NetworkFormat, own: ModelMetadata) -> NetworkFormat:
-    why = f"says the file itself, made from {own.source_file}"
+    why = f"from the file's metadata (converted from {own.source_file})"
     return replace(
         base,
         input=FORMATS[own.preprocessing].ordered(own.channel_order),
@@ -115,7 +115,7 @@ def _from_metadata(base: NetworkFormat, own: ModelMetadata) -> NetworkFormat:
 
 
 def layout_of(source: ValueInfoProto) -> tuple[str, tuple[int, int] | None]:
-    """Layout, and height and width where they are fixed. Raises: TransformError: no batch of pictures."""
+    """Layout, and (height, width) if they are fixed. Raises: TransformError: not a batch of pictures."""
     sizes = dimensions(source)
     if len(sizes) == 4 and sizes[1] in (0, 3) and sizes[3] != 3:
         layout, (height, width) = "nchw", sizes[2:]
@@ -123,19 +123,19 @@ def layout_of(source: ValueInfoProto) -> tuple[str, tuple[int, int] | None]:
         layout, (height, width) = "nhwc", sizes[1:3]
     else:
         shown = "x".join(str(size or "?") for size in sizes)
-        raise TransformError(f"input '{source.name}' of shape {shown} is no batch of pictures of 3 channels")
+        raise TransformError(f"input '{source.name}' of shape {shown} is not a batch of 3-channel pictures")
     return layout, (height, width) if height and width else None
 
 
 def _dtype(source: ValueInfoProto) -> str:
-    """NumPy's name of the element type."""
+    """The NumPy name of the element type. Raises: TransformError: it is not a type for pictures."""
     from onnx import TensorProto, helper
 
     kind = source.type.tensor_type.elem_type
-    name = str(helper.tensor_dtype_to_np_dtype(kind)) if kind else "nothing known"
+    name = str(helper.tensor_dtype_to_np_dtype(kind)) if kind else "undefined"
     if name not in DTYPES:
         shown = TensorProto.DataType.Name(kind)
-        raise TransformError(f"input '{source.name}' takes {shown}, not numbers of pictures")
+        raise TransformError(f"input '{source.name}' has type {shown}; known are {', '.join(DTYPES)}")
     return name
 
 
@@ -147,18 +147,18 @@ def _shape_reasons(layout: str, dtype: str, size: tuple[int, int] | None) -> tup
 def _order(model: ModelProto, leading: Affine, trailing: Affine) -> Found:
     declared = _metadata(model).get("Image.BitmapPixelFormat", "")
     if declared[:3].lower() in ("bgr", "rgb"):
-        return declared[:3].lower(), f"the metadata say {declared}"
+        return declared[:3].lower(), f"from the metadata entry {declared}"
     texts = " ".join(
         [model.doc_string, *(item.doc_string for item in (*model.graph.input, *model.graph.output))]
     )
     for order in ("bgr", "rgb"):
         if f"{order.upper()} format" in texts or f"{order.upper()} image" in texts:
-            return order, f"the file's texts say {order.upper()}"
+            return order, f"from the file's description, which names {order.upper()}"
     for means, where in ((means_of(leading), "first nodes subtract"), (trailing.addend, "last nodes add")):
         order = order_of(means)
         if order:
             return order, f"the {where} the means of {COLOURS[order]}"
-    return "rgb", GRANTED
+    return "rgb", ASSUMED
 
 
 def _metadata(model: ModelProto) -> dict[str, str]:
@@ -167,7 +167,9 @@ def _metadata(model: ModelProto) -> dict[str, str]:
 
 def _winml_range(model: ModelProto) -> Found | None:
     declared = _metadata(model).get("Image.NominalPixelRange", "")
-    return (WINML_RANGES[declared], f"the metadata say {declared}") if declared in WINML_RANGES else None
+    if declared not in WINML_RANGES:
+        return None
+    return WINML_RANGES[declared], f"from the metadata entry {declared}"
 
 
 def _probed(result: NDArray[np.float32]) -> Found | None:
@@ -175,18 +177,18 @@ def _probed(result: NDArray[np.float32]) -> Found | None:
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())
-    why = f"one picture gave values from {low:.4g} to {high:.4g}"
+    why = f"a test picture gave values from {low:.4g} to {high:.4g}"
     if high - low > 3:
         return "0-255", why
     return ("-1-1" if low < -0.2 else "0-1"), why
 
 
 def _completed(given: Found | None, output: Found | None) -> tuple[Found, Found]:
-    """Where only one end is known, the other is taken to be alike."""
+    """Input and output range; if only one is known, the other is assumed to be the same."""
     if given is None and output is None:
-        nothing = (DEFAULT, GRANTED)
-        return nothing, nothing
+        default = (DEFAULT, ASSUMED)
+        return default, default
     if given is None:
         assert output is not None
-        return (output[0], "taken to be as the output's"), output
-    return given, output or (given[0], "taken to be as the input's")
+        return (output[0], "assumed to be the same as for the output"), output
+    return given, output or (given[0], "assumed to be the same as for the input")

@@ -1,4 +1,4 @@
-"""Value ranges and channel order as the arithmetic at the two ends of an ONNX graph tells them."""
+"""Derives value ranges and channel order from the arithmetic at the input and output of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.transform.pixels import VGG_MEANS_BGR
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-Found = tuple[str, str]  # a value, and the sentence that says why
+Found = tuple[str, str]  # a value, and the reason for it
 
 
 def order_of(means: NDArray[np.float64] | None) -> str:
-    """'bgr' or 'rgb' where these are VGG's or ImageNet's means, of numbers 0..255 or 0..1; else ''."""
+    """'bgr' or 'rgb' if these are the means of VGG or ImageNet, for values 0 to 255 or 0 to 1; else ''."""
     if means is None or means.size != 3:
         return ""
     for order, expected in (("bgr", VGG_MEANS_BGR), ("rgb", VGG_MEANS_BGR[::-1])):
@@ -27,29 +27,29 @@ def order_of(means: NDArray[np.float64] | None) -> str:
 
 
 def means_of(leading: Affine) -> NDArray[np.float64] | None:
-    """What is subtracted from the numbers of the picture."""
+    """The means that the first nodes subtract from the picture; None if there is no such step."""
     if leading.is_nothing or not leading.factor.all():
         return None
     return np.broadcast_to(-leading.addend / leading.factor, 3)
 
 
 def input_range(leading: Affine) -> Found | None:
-    """The range in which the first nodes' arithmetic makes sense."""
+    """The input range that the arithmetic of the first nodes implies; None if it does not decide."""
     means = means_of(leading)
     if means is None:
         return None
     factor, middle = float(np.abs(leading.factor).max()), float(means.mean())
     if factor < 0.05 or middle > 2:
-        return "0-255", "the first nodes subtract means of that range or divide by it"
+        return "0-255", "the first nodes subtract means of this range or divide by its size"
     if factor > 100:
         return ("-1-1" if middle < -0.5 else "0-1"), "the first nodes multiply up to 255"
     if abs(middle) > 0.05:
-        return ("-1-1" if middle < -0.5 else "0-1"), "the first nodes shift numbers of that range"
-    return None  # a factor alone, or nothing at all
+        return ("-1-1" if middle < -0.5 else "0-1"), "the first nodes shift values of this range"
+    return None  # a factor alone, or no arithmetic
 
 
 def output_range(model: ModelProto, trailing: Affine) -> Found | None:
-    """From the bounds of the last real layer and the arithmetic behind it."""
+    """The output range from the bounds of the last layer and the arithmetic after it; None if unbounded."""
     bounds = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "Clip": _clip_bounds(model, trailing)}.get(
         trailing.beyond
     )
@@ -58,8 +58,8 @@ def output_range(model: ModelProto, trailing: Affine) -> Found | None:
     ends_at = [trailing.factor * bound + trailing.addend for bound in bounds]
     low, high = sorted((float(np.mean(ends_at[0])), float(np.mean(ends_at[1]))))
     if high - low > 3 and high <= 100:
-        return None  # no range of pictures
-    why = f"{trailing.beyond} and the nodes behind it bound it to {low:.4g}..{high:.4g}"
+        return None  # not a range that pictures have
+    why = f"{trailing.beyond} and the nodes after it bound the values to {low:.4g}..{high:.4g}"
     if high > 100:
         return ("vgg" if low < -100 and not trailing.addend.any() else "0-255"), why
     return ("-1-1" if low < -0.2 else "0-1"), why

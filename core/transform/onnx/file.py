@@ -1,4 +1,4 @@
-"""Reading and writing .onnx files: recognised before parsing, complete or not at all."""
+"""Reads and writes .onnx files. Other file types are recognised before parsing."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ HEAD = 4096
 _FOREIGN = {
     "html": "is a web page, not a model; download it again, from the page's link for the raw file",
     "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` where it came from",
-    "zip": "is a zip archive, perhaps a PyTorch file; give it with its ending .pth, or unpack it",
+    "zip": "is a zip archive, perhaps a PyTorch file; name it .pth if so, or unpack it",
     "pickle": "is a Python pickle, perhaps an old PyTorch file; save its state_dict with a newer PyTorch",
     "archive": "is a compressed archive; unpack it first",
     "hdf5": "is an HDF5 file, not an ONNX model",
-    "t7": "is a Torch7 file; give it with its ending .t7",
+    "t7": "is a Torch7 file; name it .t7",
 }
 
 
 def read_onnx(path: Path) -> ModelProto:
-    """The model, with its external data if any. Raises: TransformError, not naming the file."""
+    """Read a model with its external data. Raises: TransformError, without the file name."""
     import onnx
 
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
         if path.stat().st_size >= LARGEST:
-            raise TransformError("more than 2 GiB; no .onnx file is as large")
+            raise TransformError("is larger than 2 GiB, the limit for .onnx files")
         kind = recognise(head)
         if kind in _FOREIGN:
             raise TransformError(_FOREIGN[kind])
@@ -45,15 +45,15 @@ def read_onnx(path: Path) -> ModelProto:
         raise TransformError(f"cannot be read: {error.strerror or error}") from None
     except TransformError:
         raise
-    except Exception:  # protobuf's and onnx's exceptions have no common class but this
-        raise TransformError("damaged, or no ONNX model; download it again") from None
+    except Exception:  # exceptions of protobuf and onnx share no more specific base class
+        raise TransformError("damaged or not an ONNX model; download it again") from None
     if not model.graph.node or not model.graph.output:
-        raise TransformError("no ONNX model: it holds no network")
+        raise TransformError("not an ONNX model: it contains no network")
     return model
 
 
 def write_onnx(model: ModelProto, path: Path) -> None:
-    """One self-contained file, complete or not at all. Raises: TransformError naming the file."""
+    """Write one self-contained file, never a partial one. Raises: TransformError naming the file."""
     try:
         with replaced_when_complete(path) as file:
             file.write(model.SerializeToString())

@@ -1,8 +1,8 @@
-"""Parts of a graph that are written for one picture size, as what they stand for.
+"""Rewrites parts of a graph that work for one picture size only, so that they work for any size.
 
-- a transposed convolution with a baked output size,
-- instance normalisation written out with a baked number of pictures,
-- enlargement by repeating pixels, written as Reshape and Concat with baked shapes.
+- transposed convolution with a fixed output size,
+- instance normalisation written as single operators, with a fixed number of pictures,
+- enlargement by repeating pixels, written as Reshape and Concat with fixed shapes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class Pattern:
-    """The graph seen backwards: who makes a tensor, and what is constant."""
+    """Looks up the node that produces a tensor, and constant tensors."""
 
     def __init__(self, graph: GraphProto) -> None:
         self.producers = {name: node for node in graph.node for name in node.output}
         self.known = constants(graph)
 
     def maker(self, name: str, operator: str) -> NodeProto | None:
-        """The node that makes a tensor, if it is of this operator."""
+        """The node that produces a tensor, if it has this operator."""
         node = self.producers.get(name)
         return node if node is not None and node.op_type == operator else None
 
     def split(self, node: NodeProto) -> tuple[str, NDArray[Any]] | None:
-        """(tensor, constant) of a node of two inputs."""
+        """(tensor, constant) of a node with two inputs; None if it has not one of each."""
         if len(node.input) == 2:
             for x, other in (node.input, reversed(node.input)):
                 if other in self.known and x not in self.known:
@@ -41,18 +41,18 @@ class Pattern:
 
 
 def free_sizes(graph: GraphProto) -> list[str]:
-    """Rewrite in place; returns what was done, one sentence each. Raises: TransformError."""
+    """Rewrite the graph in place and return a sentence for each kind of change. Raises: TransformError."""
     counts = (
-        (_free_transposed_convolutions(graph), "ConvTranspose no longer written for one size"),
-        (_free_flattenings(graph), "Reshape to rows of pixels no longer written for one picture"),
-        (_free_enlargements(graph), "enlargements, written out for one size, became Resize"),
-        (_drop_multiplications_by_1(graph), "multiplications by 1 dropped"),
+        (_free_transposed_convolutions(graph), "ConvTranspose nodes changed from one size to any size"),
+        (_free_flattenings(graph), "Reshape nodes changed from one picture to any number"),
+        (_free_enlargements(graph), "enlargements for one size replaced by Resize"),
+        (_drop_multiplications_by_1(graph), "multiplications by 1 removed"),
     )
     return [f"{count} {sentence}" for count, sentence in counts if count]
 
 
 def _free_transposed_convolutions(graph: GraphProto) -> int:
-    """Output sizes become what was added to the smallest possible one."""
+    """Replace a fixed output size by output padding: the pixels beyond the smallest possible size."""
     from onnx import helper
 
     count, known = 0, constants(graph)
@@ -62,7 +62,8 @@ def _free_transposed_convolutions(graph: GraphProto) -> int:
             continue
         if given.get("auto_pad", b"NOTSET") != b"VALID":
             raise TransformError(
-                f"node '{node.name or node.output[0]}' (ConvTranspose) chooses its padding by its output size"
+                f"node '{node.name or node.output[0]}' (ConvTranspose) derives its padding from a fixed "
+                "output size; export the network with explicit padding"
             )
         kernel, strides = known[node.input[1]].shape[2:], given.get("strides", [1, 1])
         shape = given["output_shape"][-2:]
@@ -77,9 +78,9 @@ def _free_transposed_convolutions(graph: GraphProto) -> int:
 
 
 def _free_flattenings(graph: GraphProto) -> int:
-    """Shape (1, C, 1, -1), as in instance normalisation written out, becomes (0, 0, 1, -1): 0 keeps a size.
+    """Replace the Reshape target (1, C, 1, -1), used in instance normalisation, by (0, 0, 1, -1).
 
-    The arithmetic stays as it is, and so do the results.
+    0 keeps the input's size. The arithmetic and the results do not change.
     """
     known, count = constants(graph), 0
     for node in graph.node:
@@ -93,7 +94,7 @@ def _free_flattenings(graph: GraphProto) -> int:
 
 
 def _free_enlargements(graph: GraphProto) -> int:
-    """Pixels repeated by Reshape and Concat; what only led to the repetition is dropped."""
+    """Replace pixel repetition by Reshape and Concat with Resize; remove the nodes no longer used."""
     pattern = Pattern(graph)
     found = {node.output[0]: _enlarged(graph, pattern, node) for node in graph.node}
     nodes = [found[node.output[0]] or node for node in graph.node]
@@ -102,7 +103,7 @@ def _free_enlargements(graph: GraphProto) -> int:
 
 
 def _keep(graph: GraphProto, nodes: list[NodeProto]) -> None:
-    """The nodes on the way to the output, in their order."""
+    """Reduce the graph to those of ``nodes`` that the output depends on, in their order."""
     wanted, kept = {item.name for item in graph.output}, []
     for node in reversed(nodes):
         if wanted.intersection(node.output):
@@ -114,7 +115,10 @@ def _keep(graph: GraphProto, nodes: list[NodeProto]) -> None:
 
 
 def _enlarged(graph: GraphProto, pattern: Pattern, node: NodeProto) -> NodeProto | None:
-    """Reshape (-1, 1), double, Reshape (-1, width), double, Reshape to a picture: every pixel four times."""
+    """A Resize in place of Reshape (-1, 1), Concat, Reshape (-1, width), Concat, Reshape; None if not found.
+
+    Each Concat doubles its input, so that every pixel is repeated four times.
+    """
     from onnx import helper
 
     x, shapes = node.output[0], []
@@ -156,12 +160,12 @@ def _drop_multiplications_by_1(graph: GraphProto) -> int:
 
 
 def _is_per_channel(values: NDArray[Any]) -> bool:
-    """Whether a product keeps the shape of the picture: there is no height or width to enlarge it to."""
+    """Whether a factor has neither height nor width, so that the product has the picture's shape."""
     return values.size == 1 or (values.ndim in (3, 4) and values.shape[-2:] == (1, 1))
 
 
 def turn_into_identity(node: NodeProto, known: dict[str, NDArray[Any]]) -> None:
-    """Let the node pass on its one input that is no constant."""
+    """Replace the node by the identity of its one input that is not a constant."""
     from onnx import helper
 
     x = next(name for name in node.input if name not in known)
@@ -169,7 +173,7 @@ def turn_into_identity(node: NodeProto, known: dict[str, NDArray[Any]]) -> None:
 
 
 def drop_identities(graph: GraphProto) -> None:
-    """Tensors that only rename others go; the graph's ends keep their names."""
+    """Remove Identity nodes; the graph's input and output keep their names."""
     outputs = {item.name for item in graph.output}
     for node in [node for node in graph.node if node.op_type == "Identity"]:
         old, new = node.output[0], node.input[0]

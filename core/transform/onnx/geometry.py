@@ -1,4 +1,4 @@
-"""What an ONNX graph does to the sides of a picture, as far as it can be read off."""
+"""How an ONNX graph changes the size of a picture, as far as its nodes show."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A transform network as an ONNX graph, written node by node.
+"""Writes a transform network as an ONNX graph, node by node.
 
-Ten operators are all that these networks need, so no exporter stands between the layers and the file: no
-traces, no shape arithmetic, no local paths. N, H and W are free.
+These networks need only about ten operators, so PyTorch's exporter is not used: the file contains no shape
+arithmetic and no local paths. N, H and W are free.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from core.transform.networks.layers import (
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-OPSET, IR_VERSION = 17, 8  # read by ONNX Runtime 1.13 and later; all operators are stable since
+OPSET, IR_VERSION = 17, 8  # read by ONNX Runtime 1.13 and later
 PRODUCER = "neural-style-exact"
 
 
 def to_onnx(network: nn.Sequential) -> ModelProto:
-    """The graph of a network in evaluation mode, input and output float32 (N, 3, H, W).
+    """The ONNX model of a network in evaluation mode, input and output float32 (N, 3, H, W).
 
-    Batch normalisation becomes part of the convolution before it. Raises: TransformError: an unknown layer.
+    Batch normalisation is folded into the convolution before it. Raises: TransformError: an unknown layer.
     """
     from onnx import TensorProto, checker, helper
 
@@ -55,7 +55,7 @@ def to_onnx(network: nn.Sequential) -> ModelProto:
 
 
 class Graph:
-    """Nodes and constants so far."""
+    """Collects the nodes and constants of the graph."""
 
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
@@ -88,7 +88,7 @@ def _write_all(network: nn.Sequential, graph: Graph, x: str) -> str:
         folded = _folded(layer, following)
         if folded is not None:
             x = _convolution(layer, graph, x, *folded)
-            position += 1  # the normalisation is done with
+            position += 1  # skip the normalisation, it is folded in
         else:
             x = write(layer, graph, x)
         position += 1
@@ -96,7 +96,10 @@ def _write_all(network: nn.Sequential, graph: Graph, x: str) -> str:
 
 
 def _folded(layer: nn.Module, following: nn.Module | None) -> tuple[Tensor, Tensor] | None:
-    """Weight and bias of a convolution with scale and shift of the layer behind it, made in double."""
+    """Weight and bias of a convolution with the next layer's scale and shift folded in, in double precision.
+
+    None if the two layers cannot be folded.
+    """
     affine = scale_and_shift(following) if following is not None else None
     if affine is None or not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         return None
@@ -108,7 +111,7 @@ def _folded(layer: nn.Module, following: nn.Module | None) -> tuple[Tensor, Tens
 
 
 def scale_and_shift(layer: nn.Module) -> tuple[Tensor, Tensor] | None:
-    """Per channel factor and addend, float64 (C,), of a layer that is no more than that in evaluation."""
+    """Per channel factor and addend, float64 (C,), of a layer that only scales and shifts in evaluation."""
     if isinstance(layer, FrozenInstanceNorm2d):
         return layer.scale.double(), layer.bias.double()
     if isinstance(layer, nn.BatchNorm2d):
@@ -120,8 +123,8 @@ def scale_and_shift(layer: nn.Module) -> tuple[Tensor, Tensor] | None:
 
 @singledispatch
 def write(layer: nn.Module, graph: Graph, x: str) -> str:
-    """Append ``layer`` behind the tensor ``x``; returns the name of its output."""
-    raise TransformError(f"a layer {type(layer).__name__} has no place in a transform network")
+    """Append ``layer`` with the tensor ``x`` as input and return the name of its output."""
+    raise TransformError(f"a {type(layer).__name__} layer cannot be written: no transform network has one")
 
 
 @write.register
@@ -163,7 +166,7 @@ def _(layer: nn.InstanceNorm2d, graph: Graph, x: str) -> str:
 @write.register(nn.BatchNorm2d)
 @write.register(FrozenInstanceNorm2d)
 def _(layer: nn.Module, graph: Graph, x: str) -> str:
-    """Behind an enlargement there is no convolution to fold into."""
+    """Used after an enlargement, where there is no convolution to fold into."""
     affine = scale_and_shift(layer)
     assert affine is not None
     scale, shift = (graph.constant(value.float().view(1, -1, 1, 1), "affine") for value in affine)
@@ -205,7 +208,7 @@ def _(layer: nn.Module, graph: Graph, x: str) -> str:
 @write.register
 def _(layer: ShaveImage, graph: Graph, x: str) -> str:
     if not layer.size:
-        return x  # Slice would take the end -0 for the beginning
+        return x  # Slice would read the end -0 as the beginning
     bounds = (np.full(2, layer.size), np.full(2, -layer.size), np.array([2, 3]))
     names = [graph.constant(bound.astype(np.int64), "bounds") for bound in bounds]
     return graph.node("Slice", [x, *names])

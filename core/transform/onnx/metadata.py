@@ -1,4 +1,4 @@
-"""What our ONNX files say about themselves, in the model's ``metadata_props``."""
+"""Reads and writes the metadata of our ONNX files, stored in the model's ``metadata_props``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LARGEST = 1 << 24  # as -image_size
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """Everything a runner needs to use the network as its author did.
+    """The properties of a network that a runner needs.
 
     preprocessing, output_pixels: names in :data:`core.transform.pixels.FORMATS`.
     channel_order: 'rgb' or 'bgr', of input and output.
-    tanh_constant: the network's values lie within plus and minus this; 0 where no tanh bounds them.
+    tanh_constant: largest absolute value of the output; 0 if no tanh bounds it.
     size_multiple: output sides are input sides rounded up to a multiple of this, times ``enlargement``.
-    smallest_size: the shorter side must have at least so many pixels.
-    source_file, source_sha256: the file it was converted from, without its folder.
+    smallest_size: the shorter side must have at least this many pixels.
+    source_file, source_sha256: name (without folder) and SHA-256 of the file it was converted from.
     normalisation: 'instance', 'batch', 'frozen' (instance normalisation that was inert in training) or ''.
     """
 
@@ -42,7 +42,7 @@ class ModelMetadata:
 
 
 def write_metadata(model: ModelProto, metadata: ModelMetadata) -> None:
-    """Replace our entries of ``metadata_props``; others stay."""
+    """Replace our entries in ``metadata_props``; other entries stay."""
     kept = [(item.key, item.value) for item in model.metadata_props if not item.key.startswith(PREFIX)]
     ours = [(PREFIX + field.name, _text(getattr(metadata, field.name))) for field in fields(metadata)]
     del model.metadata_props[:]
@@ -51,7 +51,7 @@ def write_metadata(model: ModelProto, metadata: ModelMetadata) -> None:
 
 
 def read_metadata(model: ModelProto) -> ModelMetadata | None:
-    """Our entries, None where there are none. Raises TransformError where they are incomplete or absurd."""
+    """Our entries, None if there are none. Raises: TransformError: they are incomplete or impossible."""
     found = {
         item.key[len(PREFIX) :]: item.value for item in model.metadata_props if item.key.startswith(PREFIX)
     }

@@ -1,8 +1,8 @@
-"""Old and fixed-size ONNX models to standard ones of any size, with unchanged results.
+"""Converts old and fixed-size ONNX models to current models for any size, with unchanged results.
 
-Three steps: operators that ONNX has removed become standard ones, onnx's own converter brings the rest to
-one opset, and what is written for one size is replaced by what it stands for. Shapes inferred at another size
-then prove that nothing of the kind is left.
+Three steps: replace operators that ONNX has removed, convert to one opset with onnx's own converter, and
+rewrite the parts that work for one size only. Shape inference at another size then checks that no such part
+is left.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 
 OPSET, IR_VERSION = 18, 10
 RESIZE_HAS_MODES = 11
-OLDEST = 7  # before, arithmetic had another way of broadcasting
+OLDEST = 7  # earlier opsets broadcast in another way
 SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
 
 
 @dataclass(frozen=True)
 class Modernized:
-    """changes: one sentence each.  preprocessing: 'vgg' where the means were taken out of it, else ''."""
+    """A converted model.
+
+    changes: one sentence each.  preprocessing: 'vgg' if VGG's means were removed from the graph, else ''.
+    """
 
     model: ModelProto
     changes: tuple[str, ...]
@@ -40,7 +43,7 @@ class Modernized:
 
 
 def modernize(model: ModelProto) -> Modernized:
-    """A model of opset 18 for pictures of any size and number. Raises: TransformError naming the node."""
+    """Convert to opset 18 and to pictures of any size and number. Raises: TransformError naming the node."""
     import onnx
 
     _check_operators(model)
@@ -58,8 +61,8 @@ def modernize(model: ModelProto) -> Modernized:
     result.producer_name = result.producer_name or model.producer_name
     try:
         onnx.checker.check_model(result, full_check=True)
-    except Exception as error:  # the checker's exceptions have no common class but this
-        raise TransformError(f"the model cannot be made standard: {_cause(error)}") from None
+    except Exception as error:  # the checker's exceptions share no more specific base class
+        raise TransformError(f"the converted model is not valid ONNX: {_cause(error)}") from None
     check_sizes_free(result)
     return Modernized(result, tuple(changes), preprocessing)
 
@@ -68,28 +71,30 @@ def _check_operators(model: ModelProto) -> None:
     from onnx import defs
 
     if opset_of(model) < OLDEST:
-        raise TransformError(f"opset {opset_of(model)} is too old; from {OLDEST} on models can be converted")
+        raise TransformError(f"opset {opset_of(model)} is too old; the oldest supported opset is {OLDEST}")
     for number, node in enumerate(model.graph.node, 1):
         where = f"node {number} ('{node.name or node.output[0]}', {node.op_type})"
         if node.domain not in ("", "ai.onnx"):
             raise TransformError(
-                f"{where} is of the domain '{node.domain}', which ONNX itself does not define"
+                f"{where} is from the domain '{node.domain}'; only operators of standard ONNX are supported"
             )
         if node.op_type in SUBGRAPHS:
-            raise TransformError(f"{where} holds a graph of its own, which no transform network needs")
+            raise TransformError(f"{where} contains a subgraph, which is not supported")
         if node.op_type not in REMOVED and not defs.has(node.op_type):
-            raise TransformError(f"{where} is no operator that ONNX knows")
+            raise TransformError(f"{where} is not an ONNX operator")
         if node.op_type == "BatchNormalization" and attributes(node).get("spatial", 1) != 1:
-            raise TransformError(f"{where} normalises every pixel by itself, for pictures of one size")
+            raise TransformError(
+                f"{where} has spatial = 0 (statistics for each pixel), which works for one picture size only"
+            )
 
 
 def _cause(error: Exception) -> str:
-    """What onnx says, without the place in its sources."""
+    """onnx's message without the location in its source code."""
     return " ".join(str(error).split()).rpartition(" failed: ")[2][:160]
 
 
 def _without_removed_operators(model: ModelProto) -> list[str]:
-    """ImageScaler, Affine and Crop were experimental and are gone since ONNX 1.5."""
+    """Replace ImageScaler, Affine and Crop: experimental operators that ONNX 1.5 removed."""
     nodes: list[NodeProto] = []
     counts = dict.fromkeys(REMOVED, 0)
     for node in model.graph.node:
@@ -99,7 +104,7 @@ def _without_removed_operators(model: ModelProto) -> list[str]:
         else:
             nodes.append(node)
     replace_nodes(model.graph, nodes)
-    return [f"{count} {name} replaced, which ONNX has removed" for name, count in counts.items() if count]
+    return [f"{count} {name} replaced (removed from ONNX)" for name, count in counts.items() if count]
 
 
 def _scaled(model: ModelProto, node: NodeProto) -> list[NodeProto]:
@@ -129,12 +134,12 @@ def _multiply_add(graph: GraphProto, node: NodeProto, factor: Any, addend: Any) 
 
 
 def _cropped(model: ModelProto, node: NodeProto) -> list[NodeProto]:
-    """Border widths are left, top, right, bottom."""
+    """Crop as Slice. The border widths are left, top, right, bottom."""
     from onnx import helper
 
     given = attributes(node)
     if given.get("scale") or len(given.get("border", ())) != 4:
-        raise TransformError(f"node '{node.name or node.output[0]}' (Crop) cuts out one fixed size")
+        raise TransformError(f"node '{node.name or node.output[0]}' (Crop) crops to one fixed size")
     left, top, right, bottom = given["border"]
     end = np.iinfo(np.int64).max
     bounds: dict[str, Any] = {"starts": [top, left], "ends": [-bottom or end, -right or end], "axes": [2, 3]}
@@ -152,7 +157,7 @@ REMOVED: dict[str, Callable[[ModelProto, NodeProto], list[NodeProto]]] = {
 
 
 def store(graph: GraphProto, values: Any, name: str) -> str:
-    """Keep an array in the graph and return its name."""
+    """Store an array in the graph and return its name."""
     from onnx import numpy_helper
 
     graph.initializer.append(numpy_helper.from_array(values, name))
@@ -160,7 +165,7 @@ def store(graph: GraphProto, values: Any, name: str) -> str:
 
 
 def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
-    """Let the graph consist of these nodes."""
+    """Replace all nodes of the graph."""
     kept = list(nodes)
     del graph.node[:]
     graph.node.extend(kept)
@@ -173,11 +178,11 @@ def _at_current_opset(model: ModelProto, changes: list[str]) -> ModelProto:
     if before == OPSET:
         return model
     if before > OPSET:
-        _store_constants(model.graph)  # the arithmetic of shapes often has no way back, and need not go it
+        _store_constants(model.graph)  # computed shapes often use operators that cannot be converted back
     try:
         converted: ModelProto = version_converter.convert_version(model, OPSET)
-    except Exception as error:  # the converter's exceptions have no common class but this
-        raise TransformError(f"opset {before} cannot be brought to {OPSET}: {_cause(error)}") from None
+    except Exception as error:  # the converter's exceptions share no more specific base class
+        raise TransformError(f"opset {before} cannot be converted to {OPSET}: {_cause(error)}") from None
     if before < RESIZE_HAS_MODES:
         _keep_sampling_positions(converted.graph)
     changes.append(f"opset {before} became {OPSET}")
@@ -185,7 +190,10 @@ def _at_current_opset(model: ModelProto, changes: list[str]) -> ModelProto:
 
 
 def _keep_sampling_positions(graph: GraphProto) -> None:
-    """Pixels were counted from their corners; the converter leaves the later default, their middles."""
+    """Set the sampling of old Resize nodes, which counted from pixel corners.
+
+    The converter leaves the later default, pixel centres.
+    """
     from onnx import helper
 
     modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
@@ -198,9 +206,9 @@ def _keep_sampling_positions(graph: GraphProto) -> None:
 
 
 def _without_means(graph: GraphProto, changes: list[str]) -> bool:
-    """Whether the graph subtracted VGG's means and added them again; then it does no longer.
+    """Remove the subtraction and addition of VGG's means, if present; returns whether they were.
 
-    Outside they are subtracted in double precision before the only rounding, as in the original.
+    The runner then subtracts them in double precision before the only rounding, as the original does.
     """
     known, source, result = constants(graph), graph.input[0].name, graph.output[0].name
     first = [node for node in graph.node if source in node.input]
@@ -213,12 +221,12 @@ def _without_means(graph: GraphProto, changes: list[str]) -> bool:
     for node in (first[0], last[0]):
         turn_into_identity(node, known)
     drop_identities(graph)
-    changes.append("VGG's means are subtracted and added outside now, in double precision")
+    changes.append("VGG's means removed from the graph; nstyle applies them in double precision")
     return True
 
 
 def _shifts(node: NodeProto, source: str, known: dict[str, NDArray[Any]], sign: int) -> bool:
-    """Whether the node adds the B,G,R means with this sign, and nothing else."""
+    """Whether the node only adds the BGR means with this sign."""
     step = affine_step(node, source, known)
     if step is None or not np.all(step[0] == 1):
         return False
@@ -227,7 +235,7 @@ def _shifts(node: NodeProto, source: str, known: dict[str, NDArray[Any]], sign: 
 
 
 def _store_constants(graph: GraphProto) -> None:
-    """Keep computed constants as arrays, and only those that are used."""
+    """Store computed constants as arrays and remove unused ones."""
     known = constants(graph)
     real = [node for node in graph.node if node.output[0] not in known]
     used = {name for node in real for name in node.input}

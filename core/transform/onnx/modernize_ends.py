@@ -1,4 +1,4 @@
-"""The two ends of a modernised model: one picture in, one out, N,3,H,W, and N, H and W free."""
+"""Gives a modernised model one input and one output of shape (N, 3, H, W) with N, H and W free."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def keep_picture_ends(model: ModelProto) -> list[str]:
-    """Weights and outputs other than the first go from the lists; returns what was done, one sentence each.
+    """Remove weights from the inputs and all outputs but the first; returns one sentence for each change.
 
-    Raises: TransformError: the input, or the output as far as it is declared, is no batch of pictures.
+    Raises: TransformError: the input or the declared output is not a batch of pictures.
     """
     graph = model.graph
     source, result = ends(model)
@@ -25,29 +25,29 @@ def keep_picture_ends(model: ModelProto) -> list[str]:
     sizes = dimensions(result)
     if sizes and (len(sizes) != 4 or not {0, 3} & {sizes[1], sizes[3]}):
         shown = "x".join(str(size or "?") for size in sizes)
-        raise TransformError(f"output '{result.name}' of shape {shown} is no batch of pictures of 3 channels")
+        raise TransformError(f"output '{result.name}' of shape {shown} is not a batch of 3-channel pictures")
     others = [item.name for item in graph.output[1:]]
     for items, kept in ((graph.input, _copy(source)), (graph.output, _copy(result))):
         del items[:]
         items.append(kept)
-    return [f"outputs other than the first dropped ({', '.join(others)})"] if others else []
+    return [f"all outputs but the first removed ({', '.join(others)})"] if others else []
 
 
 def declare_free(graph: GraphProto) -> list[str]:
-    """Both ends N,3,H,W with N, H and W free; returns what was done, one sentence each."""
-    del graph.value_info[:]  # the sizes there are those of the old picture
+    """Declare input and output as N,3,H,W with N, H and W free; returns one sentence for each change."""
+    del graph.value_info[:]  # its sizes are those of the fixed picture size
     source, result = graph.input[0], graph.output[0]
     layout, _ = layout_of(source)
     sizes = dimensions(source)
     spatial = sizes[2:] if layout == "nchw" else sizes[1:3]
-    changes = ["number and size of pictures became free"] if any([sizes[0], *spatial]) else []
+    changes = ["number and size of pictures made free"] if any([sizes[0], *spatial]) else []
     output_layout = layout_of(result)[0] if dimensions(result) else layout
     if layout == "nhwc":
         _turn_input(graph)
-        changes.append("layout of the input became N,3,H,W")
+        changes.append("layout of the input changed to N,3,H,W")
     if output_layout == "nhwc":
         _turn_output(graph)
-        changes.append("layout of the output became N,3,H,W")
+        changes.append("layout of the output changed to N,3,H,W")
     _declare(source, ("N", 3, "H", "W"))
     _declare(result, ("N", 3, "H_out", "W_out"))
     return changes
@@ -82,5 +82,5 @@ def _declare(item: ValueInfoProto, sizes: tuple[str | int, ...]) -> None:
 
 
 def _copy(item: ValueInfoProto) -> ValueInfoProto:
-    """Outside the list it stands in, which is about to be emptied."""
+    """A copy that stays valid when the list it comes from is emptied."""
     return type(item).FromString(item.SerializeToString())

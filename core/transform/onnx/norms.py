@@ -1,8 +1,8 @@
-"""Instance normalisation on the CPU with sums as exact as the original's.
+"""Writes instance normalisation for the CPU with sums as exact as the original's.
 
-ONNX Runtime's CPU kernel adds a million squares one after the other in float32, where Torch7 adds them in
-double. Of candy at 1024x682 that was four fifths of the distance to the true result. Adding rows first and
-then the sums of the rows is as near to it as double is, for 6 % more time.
+ONNX Runtime's CPU kernel adds a million squares one after the other in float32; Torch7 adds them in double.
+For candy at 1024x682 this caused four fifths of the error. Adding each row first, then the sums of the rows,
+is as exact as double precision and takes 6 % more time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 EPSILON = 1e-5
-AXES_ARE_INPUTS = 18  # of ReduceMean and its kin, from this opset on
+AXES_ARE_INPUTS = 18  # first opset in which ReduceMean and similar operators take the axes as input
 
 
 def with_exact_norms(model: ModelProto) -> ModelProto:
-    """A copy whose InstanceNormalization nodes are written out; float32 ones with stored weights only."""
+    """A copy of the model with InstanceNormalization nodes replaced by single operators.
+
+    Only nodes with stored float32 weights are replaced.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -48,7 +51,7 @@ def _is_single(values: NDArray[np.float32] | None) -> bool:
 
 
 class _Writer:
-    """Nodes of one normalisation, with names that begin alike."""
+    """Writes the nodes of one normalisation; their names share a prefix."""
 
     def __init__(self, model: ModelProto, prefix: str) -> None:
         self.nodes: list[NodeProto] = []
@@ -58,7 +61,7 @@ class _Writer:
     def normalise(self, norm: NodeProto, weights: list[NDArray[np.float32]]) -> None:
         """y = (x - mean) (scale / sqrt(variance + eps)) + shift, over height and width.
 
-        What the first mean lacks is the mean of the centred values; it goes into variance and shift.
+        The mean of the centred values, the rounding error of the first mean, corrects variance and shift.
         """
         x = norm.input[0]
         scale, shift = (values.reshape(1, -1, 1, 1) for values in weights)
@@ -76,11 +79,11 @@ class _Writer:
         self.nodes[-1].output[0] = norm.output[0]
 
     def _mean(self, x: str) -> str:
-        """Over rows, then over their means."""
+        """The mean of each row, then the mean of these means."""
         return self._reduce("ReduceMean", self._reduce("ReduceMean", x, 3), 2)
 
     def _width(self, x: str) -> str:
-        """As float32, of any shape that broadcasts."""
+        """The width of ``x`` as float32, in a shape that broadcasts."""
         from onnx import TensorProto
 
         index = self._store(np.array([3], np.int64))
@@ -104,7 +107,7 @@ class _Writer:
         graph = self._model.graph
         name = f"{self._prefix}_constant_{len(graph.initializer) + 1}"
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        if self._model.ir_version < 4:  # where weights had to be listed as inputs
+        if self._model.ir_version < 4:  # weights had to be listed as inputs
             kind = helper.np_dtype_to_tensor_dtype(values.dtype)
             graph.input.append(helper.make_tensor_value_info(name, kind, values.shape))
         return name

@@ -1,7 +1,7 @@
-"""ONNX Runtime sessions: which provider computes, and what of its settings matters for pictures.
+"""Creates ONNX Runtime sessions with the chosen provider and settings.
 
-Order of preference: TensorRT (only if asked), CUDA, CPU. ONNX Runtime falls back to the CPU silently; here
-what is really in use is looked up afterwards and told.
+Order of preference: TensorRT (only if asked), CUDA, CPU. ONNX Runtime falls back to the CPU silently; this
+module checks which provider is in use and returns a notice.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 SHORT = {CPU: "CPU", CUDA: "CUDA", TENSORRT: "TensorRT"}
-_QUIET = 3  # errors only; the runtime warns about harmless traits of old files
+_QUIET = 3  # log errors only; the runtime warns about harmless properties of old files
 INSTALL = "ONNX Runtime is not installed: pip install 'neural-style-exact[onnx]', or [onnx-gpu] for CUDA"
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """gpu: number of the CUDA device, or -1 for the CPU.  threads: of the CPU provider, 0 for all cores.
+    """Settings of a session.
 
-    tensorrt: try TensorRT first.  require_gpu: an error instead of a notice where the GPU is not used.
+    gpu: number of the CUDA device, or -1 for the CPU.  threads: CPU threads, 0 for all cores.
+    tensorrt: try TensorRT first.  require_gpu: raise an error, not a notice, if the GPU is not used.
     tf32: let CUDA round factors to 10 bits.  search_exhaustively: try all convolution algorithms for every
-    new picture size, which pays only if all pictures have one size.
+    new picture size; faster only if all pictures have the same size.
     """
 
     gpu: int = -1
@@ -46,7 +47,10 @@ class SessionSettings:
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """provider: the one in use, as ONNX Runtime names it.  notices: for the terminal."""
+    """A session.
+
+    provider: the provider in use, by its ONNX Runtime name.  notices: sentences to show to the user.
+    """
 
     session: InferenceSession
     provider: str
@@ -57,22 +61,22 @@ class OpenedSession:
 def open_session(model: bytes, settings: SessionSettings) -> OpenedSession:
     """Create a session for a serialised model.
 
-    Raises: TransformError: no ONNX Runtime, or it refuses the model. DeviceError: no GPU with require_gpu.
+    Raises: TransformError: ONNX Runtime is missing or rejects the model. DeviceError: require_gpu, no GPU.
     """
     runtime = import_runtime()
     wanted = providers(settings)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about providers that are missing: said below
+            warnings.simplefilter("ignore")  # missing providers: _checked reports them
             session = runtime.InferenceSession(model, _options(runtime, settings), providers=wanted)
-    except Exception as error:  # the runtime's exceptions have no common class but this
-        raise TransformError(f"ONNX Runtime refuses the model: {first_line(error)}") from None
+    except Exception as error:  # ONNX Runtime's exceptions share no more specific base class
+        raise TransformError(f"ONNX Runtime rejects the model: {first_line(error)}") from None
     used = session.get_providers()[0]
     return OpenedSession(session, used, runtime.__version__, _checked(settings, used))
 
 
 def import_runtime() -> Any:
-    """The module onnxruntime, of either wheel. Raises: TransformError with the command that installs it."""
+    """The module onnxruntime. Raises: TransformError with the command that installs it."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -89,7 +93,7 @@ def providers(settings: SessionSettings) -> list[tuple[str, dict[str, str]]]:
         "device_id": str(settings.gpu),
         "use_tf32": str(int(settings.tf32)),
         "cudnn_conv_algo_search": "EXHAUSTIVE" if settings.search_exhaustively else "HEURISTIC",
-        "arena_extend_strategy": "kSameAsRequested",  # not the next power of two: sizes vary
+        "arena_extend_strategy": "kSameAsRequested",  # the next power of two would waste memory
     }
     wanted = [(CUDA, cuda), (CPU, {})]
     if settings.tensorrt:
@@ -99,18 +103,18 @@ def providers(settings: SessionSettings) -> list[tuple[str, dict[str, str]]]:
 
 def _options(runtime: Any, settings: SessionSettings) -> Any:
     if settings.gpu >= 0 and hasattr(runtime, "preload_dlls"):
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find
-            runtime.preload_dlls()  # finds CUDA and cuDNN that pip installed
+        with contextlib.redirect_stdout(io.StringIO()):  # preload_dlls prints the libraries it does not find
+            runtime.preload_dlls()  # loads CUDA and cuDNN installed by pip
     options = runtime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = settings.threads or available_cores()
-    # The arena keeps the largest blocks of every size seen: 18 % more memory at 1920x1080, and no faster.
+    # The memory arena keeps blocks of every size used: 18 % more memory at 1920x1080, not faster.
     options.enable_cpu_mem_arena = False
     return options
 
 
 def _checked(settings: SessionSettings, used: str) -> tuple[str, ...]:
-    """Raises DeviceError where a GPU is required; otherwise says that it is not used."""
+    """Notices about a GPU that is not used. Raises: DeviceError: it is not used and require_gpu is set."""
     if settings.gpu < 0:
         if settings.require_gpu:
             raise DeviceError("-require_gpu 1 needs -gpu 0 (or another number); -gpu -1 means the CPU")
@@ -129,6 +133,6 @@ def _checked(settings: SessionSettings, used: str) -> tuple[str, ...]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a message, cut to one line of a terminal or two."""
+    """The first line of an error's message, at most 200 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return printable(lines[0][:200])

@@ -1,4 +1,4 @@
-"""Finding one's way in an ONNX graph: its ends, its constants, the affine steps at its beginning and end."""
+"""Analyses an ONNX graph: its input and output, its constants, and the affine steps next to both ends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ FOLDABLE = (
     "Unsqueeze",
 )
 MOVED_TO_INPUTS = ("axes", "starts", "ends")
-LARGEST_CONSTANT = 1 << 10  # of those that are computed from others: widths and shapes, not weights
+LARGEST_CONSTANT = 1 << 10  # elements of computed constants: enough for widths and shapes, not weights
 
 
 def ends(model: ModelProto) -> tuple[ValueInfoProto, ValueInfoProto]:
-    """The picture that goes in and the one that comes out, by position.
+    """The input picture and the output picture.
 
-    Kept apart from weights, which files of before 2019 list as inputs too. Raises: TransformError.
+    Files from before 2019 list weights as inputs too; these are skipped. Raises: TransformError: the model
+    has not exactly one input.
     """
     stored = {tensor.name for tensor in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in stored]
@@ -43,7 +44,7 @@ def ends(model: ModelProto) -> tuple[ValueInfoProto, ValueInfoProto]:
 
 
 def opset_of(model: ModelProto) -> int:
-    """Of ONNX's own operators."""
+    """The opset version of the standard ONNX operators."""
     return next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), 1)
 
 
@@ -53,14 +54,14 @@ def dimensions(item: ValueInfoProto) -> list[int]:
 
 
 def attributes(node: NodeProto) -> dict[str, Any]:
-    """By name, as Python values."""
+    """The node's attributes by name, as Python values."""
     from onnx import helper
 
     return {item.name: helper.get_attribute_value(item) for item in node.attribute}
 
 
 def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
-    """Every array the graph holds, and small ones it computes from others, by the name of the tensor."""
+    """The graph's constants by tensor name: stored arrays, and small arrays computed from constants."""
     from onnx import numpy_helper
 
     known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -75,7 +76,7 @@ def constants(graph: GraphProto) -> dict[str, NDArray[Any]]:
 
 
 def _is_small(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
-    """Whether all inputs are constant, and no weights."""
+    """Whether all inputs are constant and small."""
     inputs = [name for name in node.input if name]
     return (
         all(name in known for name in inputs) and sum(known[name].size for name in inputs) <= LARGEST_CONSTANT
@@ -83,7 +84,10 @@ def _is_small(node: NodeProto, known: dict[str, NDArray[Any]]) -> bool:
 
 
 def _computed(node: NodeProto, known: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """By onnx's own evaluator, which needs the opset to read attributes that became inputs later."""
+    """The node's result from onnx's reference evaluator.
+
+    The opset tells the evaluator whether values such as axes are attributes or inputs.
+    """
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
@@ -102,9 +106,9 @@ def _computed(node: NodeProto, known: dict[str, NDArray[Any]]) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Affine:
-    """x to ``factor`` x + ``addend``, each float64 (3,) or (1,), over ``nodes`` of the graph.
+    """The step ``factor`` x + ``addend``, each float64 (3,) or (1,), made by ``nodes`` of the graph.
 
-    beyond: operator at the end of the chain, '' where the chain ends at a picture.
+    beyond: the operator next to the chain of nodes; '' if the chain ends at the input or output picture.
     """
 
     factor: Floats
@@ -119,7 +123,7 @@ class Affine:
 
 
 def leading_affine(graph: GraphProto, source: str, known: dict[str, NDArray[Any]]) -> Affine:
-    """What is done to the numbers of the picture ``source`` before the first real layer."""
+    """The affine step between the input picture ``source`` and the first layer."""
     factor, addend = np.ones(1), np.zeros(1)
     nodes: list[NodeProto] = []
     while True:
@@ -133,7 +137,7 @@ def leading_affine(graph: GraphProto, source: str, known: dict[str, NDArray[Any]
 
 
 def trailing_affine(graph: GraphProto, result: str, known: dict[str, NDArray[Any]]) -> Affine:
-    """What is done to numbers behind the last real layer, whose operator is ``beyond``."""
+    """The affine step between the last layer, whose operator is ``beyond``, and the output picture."""
     producers = {name: node for node in graph.node for name in node.output}
     factor, addend = np.ones(1), np.zeros(1)
     nodes: list[NodeProto] = []
@@ -150,7 +154,7 @@ def trailing_affine(graph: GraphProto, result: str, known: dict[str, NDArray[Any
 
 
 def affine_step(node: NodeProto, source: str, known: dict[str, NDArray[Any]]) -> tuple[Floats, Floats] | None:
-    """(factor, addend) of a node that multiplies and adds per channel; None for any other."""
+    """(factor, addend) of a node that multiplies or adds per channel; None for any other node."""
     given = attributes(node)
     if node.op_type == "ImageScaler":
         return np.full(1, given.get("scale", 1.0)), np.array(given.get("bias", [0.0]), np.float64)

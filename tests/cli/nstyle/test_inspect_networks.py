@@ -54,7 +54,7 @@ def test_onnx_file(tmp_path):
     lines = shown.output.splitlines()
     assert lines[0] == f"{tmp_path / 'net.onnx'}: ONNX, opset 17, IR 8, made by neural-style-exact"
     assert "  size of pictures: any, at least 5 pixels on the shorter side" in lines
-    assert "  input values: vgg, says the file itself, made from net.safetensors" in lines
+    assert "  input values: vgg, from the file's metadata (converted from net.safetensors)" in lines
     rows = [line.split() for line in lines]
     assert ["neural_style.tanh_constant", "150"] in rows
     assert ["conv_2", "Conv", "4x3x3x3", "+", "4", "112"] in rows
@@ -64,7 +64,7 @@ def test_old_onnx_file(shared):
     shown = inspect(shared / "onnx_models" / "winml_candy.onnx").output
     assert "ONNX, opset 7, IR 3, made by OnnxMLTools" in shown
     assert "  size of pictures: 720x720 only, at least 41 pixels on the shorter side" in shown
-    assert "  channel order: bgr, the file's texts say BGR" in shown
+    assert "  channel order: bgr, from the file's description, which names BGR" in shown
 
 
 def test_errors(tmp_path):
@@ -72,7 +72,7 @@ def test_errors(tmp_path):
     (tmp_path / "candy.onnx").write_text("nothing")
     for name, message in (
         ("candy.t7", "is a web page, not a model"),
-        ("candy.onnx", "damaged, or no ONNX model"),
+        ("candy.onnx", "damaged or not an ONNX model"),
         ("absent.t7", "no such file; check the path"),
         ("absent.onnx", "no such file; check the path"),
     ):

@@ -157,7 +157,7 @@ def test_old_files_become_standard_and_take_any_size(shared, tmp_path, name, pre
         ("net.safetensors", "absent/net.onnx", "does not exist; create it first"),
         ("absent.t7", "net.onnx", "absent.t7: no such file; check the path"),
         ("absent.onnx", "net.onnx", "absent.onnx: no such file; check the path"),
-        ("text.onnx", "net.onnx", "text.onnx: damaged, or no ONNX model"),
+        ("text.onnx", "net.onnx", "text.onnx: damaged or not an ONNX model"),
         ("code.pth", "net.onnx", "code.pth: not a file of weights that PyTorch reads safely"),
         ("other.pth", "net.onnx", "other.pth: "),
         ("net.h5", "net.onnx", "unknown kind of network '.h5'"),

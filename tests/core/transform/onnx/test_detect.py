@@ -85,14 +85,14 @@ def test_values_from_one_picture(low, high, expected):
 
     how = detect_format(model(CONV), probe)
     assert (how.input.name, how.output.name) == (expected, expected)
-    assert f"one picture gave values from {low:.4g} to {high:.4g}" in how.reasons[1]
+    assert f"a test picture gave values from {low:.4g} to {high:.4g}" in how.reasons[1]
     assert [item.input.name for item in asked] == ["0-255"]
 
 
 def test_a_picture_of_nothing_but_nan_tells_nothing():
     how = detect_format(model(CONV), lambda how: np.full((1, 3, 4, 4), np.nan, np.float32))
     assert (how.input, how.output) == (FORMATS["0-255"], FORMATS["0-255"])
-    assert how.reasons[1] == "output values: 0-255, taken for granted, as nothing says otherwise"
+    assert how.reasons[1] == "output values: 0-255, the default, as nothing in the file decides it"
 
 
 def test_the_reason_names_the_means():
@@ -148,9 +148,9 @@ def test_element_type(kind, name):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"shape": (1, 1000)}, "input 'input' of shape 1x1000 is no batch of pictures of 3 channels"),
-        ({"shape": (1, 1, 28, 28)}, "input 'input' of shape 1x1x28x28 is no batch of pictures"),
-        ({"kind": TensorProto.INT64}, "input 'input' takes INT64, not numbers of pictures"),
+        ({"shape": (1, 1000)}, "input 'input' of shape 1x1000 is not a batch of 3-channel pictures"),
+        ({"shape": (1, 1, 28, 28)}, "input 'input' of shape 1x1x28x28 is not a batch of 3-channel pictures"),
+        ({"kind": TensorProto.INT64}, "input 'input' has type INT64; known are float32"),
     ],
 )
 def test_no_transform_network(wrong, message):

@@ -97,7 +97,7 @@ def test_without_onnx_runtime(monkeypatch):
 
 
 def test_a_model_that_the_runtime_refuses():
-    with pytest.raises(TransformError, match="ONNX Runtime refuses the model: ") as error:
+    with pytest.raises(TransformError, match="ONNX Runtime rejects the model: ") as error:
         open_session(b"no model", SessionSettings())
     assert "\n" not in str(error.value)
 
