@@ -46,7 +46,7 @@ def test_two_networks_below_one_another(here, capsys):
     ("words", "message"),
     [
         (("-models", "a.safetensors,resnet.safetensors"), "-models: all must have the same preprocessing"),
-        (("-models", "a.safetensors,,b.safetensors"), "-models: names no file, or has an empty name"),
+        (("-models", "a.safetensors,,b.safetensors"), "-models: lists no file, or has an empty name"),
         (("-models", "absent.t7"), "absent.t7: no such file; check the path"),
         (("-gpu", "0", "-backend", "opencl"), "-backend opencl: neither"),
         (("-fps", "3"), "unknown flag -fps"),

@@ -1,1 +1,1 @@
-"""A transform network run on tiles of a picture, with the result of the whole."""
+"""Runs a transform network on the tiles of a picture, with the same result as on the whole picture."""

@@ -1,4 +1,4 @@
-"""A transform network's graph taken apart, and put together again for a tile or a part of the layers."""
+"""Builds models that run a transform network, or its first layers, on one tile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Pieces = tuple[Piece | None, ...]
 
 
 class LayeredGraph:
-    """The nodes in order, with the rule of each for height and width. Raises: TransformError."""
+    """The nodes of a graph in order, each with its rules for height and width. Raises: TransformError."""
 
     def __init__(self, model: ModelProto) -> None:
         self.known = constants(model.graph)
@@ -40,13 +40,14 @@ class LayeredGraph:
         self.norms = [node for node in self.nodes if node.op_type == NORM]
 
     def tensors(self, node: NodeProto) -> list[str]:
-        """The inputs that are no constants."""
+        """The node's inputs that are not constants."""
         return [name for name in node.input if name and name not in self.known]
 
     def part(self, target: str, plans: tuple[Pieces, Pieces], frozen: Sequence[str]) -> bytes:
-        """A model that makes a window of ``target`` from one of the picture.
+        """A serialised model that computes a window of the tensor ``target`` from a window of the picture.
 
-        frozen: outputs of norms, whose statistics are inputs '<output>/mean', '<output>/factor' (1, C, 1, 1).
+        frozen: outputs of norms whose statistics are known. These are inputs of the model, named
+        '<output>/mean' and '<output>/factor', of shape (1, C, 1, 1).
         """
         from onnx import TensorProto, helper
 
@@ -73,11 +74,11 @@ class _PartBuilder:
     nodes: list[NodeProto] = field(default_factory=list)
     stored: list[TensorProto] = field(default_factory=list)
     statistics: list[str] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)  # of what is there now of each tensor
+    names: dict[str, str] = field(default_factory=dict)  # the current part of each tensor
     _kept: set[str] = field(default_factory=set)
 
     def add(self, node: NodeProto, rows: Piece, columns: Piece) -> None:
-        """The node on its part of the tensors it reads."""
+        """Append the node, applied to the parts of its inputs that it needs."""
         tensors = self.graph.tensors(node)
         local = {
             name: self._trimmed(self.names.get(name, name), down, across)
@@ -115,7 +116,7 @@ class _PartBuilder:
         return self._node("Pad", [inputs[0], widths, *inputs[2:3]], node.output[0], mode=mode)
 
     def _normalised(self, node: NodeProto, x: str) -> str:
-        """(x - mean) factor + shift, with the whole picture's mean and factor."""
+        """Append (x - mean) factor + shift, with mean and factor of the whole picture."""
         name = node.output[0]
         mean, factor = f"{name}/mean", f"{name}/factor"
         assert name in self.frozen
@@ -125,7 +126,7 @@ class _PartBuilder:
         return self._node("Add", [self._node("Mul", [centred, factor], f"{name}/scaled"), shift], name)
 
     def _trimmed(self, x: str, down: Window | None, across: Window | None) -> str:
-        """Rows and columns (offset, length) of a tensor."""
+        """Cut rows and columns, each (offset, length), out of a tensor; None keeps all."""
         parts = [(axis, part) for axis, part in ((2, down), (3, across)) if part is not None]
         if not parts:
             return x

@@ -1,4 +1,4 @@
-"""What each operator of a transform network does along height and width, read from its node."""
+"""Reads from each node of a transform network how it changes height and width."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ POINTWISE = (
 
 
 def rules_of(number: int, node: NodeProto, known: Known) -> tuple[Rule, Rule]:
-    """For height and width. ``number``: of the node, for the message. Raises: TransformError."""
+    """The node's rules for height and width. ``number``: the node's number for the error message.
+
+    Raises: TransformError: the network cannot be tiled because of this node.
+    """
     makers = {
         "Conv": _convolution,
         "ConvTranspose": _transposed,
@@ -50,7 +53,7 @@ def rules_of(number: int, node: NodeProto, known: Known) -> tuple[Rule, Rule]:
 
 
 def _pointwise(node: NodeProto, known: Known) -> tuple[Rule, Rule] | None:
-    """None where a constant has a height or width."""
+    """The rules of a pointwise operator; None if one of its constants has a height or width."""
     stored = [known[name] for name in node.input if name in known]
     flat = node.op_type in ("BatchNormalization", NORM)
     if not flat and any(array.ndim > 1 and max(array.shape[-2:]) > 1 for array in stored):
@@ -99,7 +102,7 @@ def _padding(node: NodeProto, known: Known) -> tuple[Rule, Rule] | None:
 
 
 def _cropping(node: NodeProto, known: Known) -> tuple[Rule, Rule] | None:
-    """Pixels counted from either end, as in a shortcut without padding."""
+    """The rules of a Slice that removes border pixels, as in a shortcut without padding; None for others."""
     if len(node.input) < 4 or not all(name in known for name in node.input[1:]):
         return None
     starts, stops, axes = (known[name].tolist() for name in node.input[1:4])
@@ -129,7 +132,7 @@ def _enlargement(node: NodeProto, known: Known) -> tuple[Rule, Rule] | None:
 
 
 def _pads(given: dict[str, Any]) -> list[int] | None:
-    """Top, left, bottom, right; None where they depend on the size."""
+    """Padding at top, left, bottom and right; None if it depends on the picture's size."""
     mode = given.get("auto_pad", b"NOTSET")
     if mode == b"VALID":
         return [0, 0, 0, 0]

@@ -1,9 +1,9 @@
-"""Pictures of any size in bounded memory: the network run tile by tile, with the same result.
+"""Runs a network tile by tile: bounded memory for pictures of any size, with the same result.
 
-A tile is computed from the part of the picture that it depends on, so that nothing is blended and no seam can
-appear. Instance normalisation needs means and variances over the whole picture: they are gathered first, norm
-by norm, each time by running the layers before it over all tiles with the norms already known. The work grows
-with the number of norms; memory stays that of one tile, the picture and the result.
+Each tile is computed from all the input pixels it depends on, so there are no seams and nothing is blended.
+Instance normalisation needs mean and variance of the whole picture. They are computed first, one norm after
+the other, by running all layers before the norm on all tiles. Time grows with the number of norms. Memory
+holds one tile, the picture and the result.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 OLDEST_OPSET = 13
-SESSIONS = 16  # kinds of tiles kept ready: corners, edges, inside
+SESSIONS = 16  # sessions kept: one for each kind of tile, such as corner, edge or inner tile
 Sizes = tuple[dict[str, int], dict[str, int]]
 Statistics = dict[str, NDArray[np.float32]]
 
 
 class TiledRunner:
-    """A network of ONNX Runtime, run in tiles of about ``tile`` x ``tile`` pixels of the result.
+    """Runs a network with ONNX Runtime in tiles of about ``tile`` x ``tile`` pixels of the result.
 
-    progress: called with the tiles done and all tiles of a picture, those that gather statistics included.
+    progress: called with the number of tiles done and of all tiles, including those run for statistics.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class TiledRunner:
         """Raises: TransformError: the network cannot be cut into tiles."""
         if network_format.size is not None or opset_of(model) < OLDEST_OPSET:
             raise TransformError(
-                "-tile: the model is old or of fixed size; convert it with nstyle convert first"
+                "-tile: the model is old or has a fixed size; convert it with 'nstyle convert' first"
             )
         if network_format.dtype != "float32" or network_format.layout != "nchw":
-            raise TransformError("-tile: takes networks with float32 pictures in NCHW layout only")
+            raise TransformError("-tile: only networks with float32 pictures in NCHW layout can be tiled")
         self.format = network_format
         self._graph = LayeredGraph(model)
         self._settings = settings
@@ -78,7 +78,7 @@ class TiledRunner:
         return result
 
     def _count(self, sizes: Sizes) -> int:
-        """Tiles of all norms and of the result."""
+        """The number of tiles run for all norms and for the result."""
         targets = [*(norm.input[0] for norm in self._graph.norms), self._graph.result]
         return sum(
             math.prod(len(self._windows(axis[target], axis[self._graph.result])) for axis in sizes)
@@ -93,7 +93,7 @@ class TiledRunner:
         return rows, columns
 
     def _measured(self, norm: NodeProto, picture: Batch, sizes: Sizes, known: Statistics) -> Statistics:
-        """Mean and factor of one norm over the whole picture, gathered in double precision."""
+        """Mean and factor of one norm over the whole picture, computed in double precision."""
         moments = Moments()
         for _, _, values in self._tiles(norm.input[0], picture, sizes, known):
             moments.add(values[0])
@@ -107,7 +107,7 @@ class TiledRunner:
     def _tiles(
         self, target: str, picture: Batch, sizes: Sizes, statistics: Statistics
     ) -> Iterator[tuple[Window, Window, Batch]]:
-        """Every part of a tensor once: rows, columns, values (1, C, h, w)."""
+        """Compute all tiles of the tensor ``target``; yields rows, columns and values (1, C, h, w)."""
         plans = [
             [
                 (window, *plan_axis(steps, size, self._graph.source, target, window))
@@ -122,10 +122,13 @@ class TiledRunner:
                 yield rows, columns, _run(session, self._graph.source, part, statistics)
                 self._done += 1
                 self.progress(self._done, self._total)
-                return_freed_memory()  # tiles of many kinds would fill the heap with holes
+                return_freed_memory()  # tiles of different sizes fragment the heap
 
     def _windows(self, size: int, result_size: int) -> list[Window]:
-        """Parts of a tensor, as long as a tile is there; multiples of the stride, so that few kinds occur."""
+        """Windows of a tensor along one axis, each as long as a tile is in this tensor.
+
+        Lengths are multiples of the stride, so that few kinds of tiles occur.
+        """
         length = max(self._tile * size // result_size // self._step, 1) * self._step
         return [(first, min(first + length, size)) for first in range(0, size, length)]
 
@@ -145,13 +148,13 @@ def _run(session: Any, source: str, part: Batch, statistics: Statistics) -> Batc
     feeds = {name: values for name, values in statistics.items() if name in wanted}
     try:
         result: Batch = session.run(None, {source: np.ascontiguousarray(part), **feeds})[0]
-    except Exception as error:  # the runtime's exceptions have no common class but this
+    except Exception as error:  # ONNX Runtime's exceptions share no more specific base class
         raise TransformError(f"the network cannot run on this tile: {first_line(error)}") from None
     return result
 
 
 class Moments:
-    """Mean and variance per channel of values that come in parts (Chan, Golub and LeVeque 1979)."""
+    """Mean and variance per channel, updated part by part (Chan, Golub and LeVeque 1979)."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -160,11 +163,11 @@ class Moments:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """Biased, as normalisation takes it."""
+        """The biased variance, float64 (C,), as normalisation uses it."""
         return self._squares / self.count
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """One more part, (C, h, w)."""
+        """Add the values of one more part, (C, h, w)."""
         flat = values.reshape(len(values), -1)
         count, mean = flat.shape[1], flat.mean(1, dtype=np.float64)
         squares = np.square(flat - mean[:, None]).sum(1)

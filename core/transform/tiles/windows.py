@@ -1,7 +1,7 @@
-"""Which part of every tensor a tile needs: intervals along one axis, from the tile back to the picture.
+"""Computes the part of every tensor that a tile needs, along one axis, from the tile back to the picture.
 
-A window (a, b) is the pixels a .. b - 1 of a tensor along one axis. Padding is part of a tile only where the
-tile touches the picture's border; there it is the network's own.
+A window (a, b) is the pixels a to b - 1 of a tensor along one axis. A tile is padded only where it touches
+the picture's border, with the network's own padding.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Window = tuple[int, int]
 class Local:
     """How an operator runs on a tile along one axis.
 
-    pads, output_padding: in place of the network's.  produced: the window that it gives then.
+    pads, output_padding: used instead of the network's.  produced: the window that the operator computes.
     """
 
     produced: Window
@@ -27,23 +27,23 @@ class Local:
 
 
 class Rule(Protocol):
-    """What an operator does along one axis. ``size`` is the whole input's number of pixels."""
+    """How an operator changes sizes along one axis. ``size``: number of pixels of the whole input."""
 
     def extent(self, size: int) -> int:
-        """Size of the whole output."""
+        """The number of pixels of the whole output."""
         ...
 
     def needed(self, window: Window, size: int) -> Window:
-        """The part of the input that a part of the output depends on."""
+        """The window of the input that a window of the output depends on."""
         ...
 
     def local(self, window: Window, given: Window, size: int) -> Local:
-        """How to make ``window`` from the part ``given`` of the input, which is the one that is needed."""
+        """How to compute ``window`` from the window ``given`` of the input, the result of :meth:`needed`."""
         ...
 
 
 class Pointwise:
-    """Every pixel by itself."""
+    """An operator that computes every pixel from the same pixel of the input."""
 
     def extent(self, size: int) -> int:
         return size
@@ -57,7 +57,7 @@ class Pointwise:
 
 @dataclass(frozen=True)
 class Convolution:
-    """kernel: its length with dilation."""
+    """A convolution. kernel: its length including dilation.  before, after: padding."""
 
     kernel: int
     stride: int
@@ -83,7 +83,10 @@ class Convolution:
 
 @dataclass(frozen=True)
 class TransposedConvolution:
-    """Input pixel i adds to the output pixels i stride - before .. + kernel - 1."""
+    """A transposed convolution: input pixel i adds to ``kernel`` output pixels from i stride - before on.
+
+    added: output padding.
+    """
 
     kernel: int
     stride: int
@@ -109,7 +112,7 @@ class TransposedConvolution:
 
 @dataclass(frozen=True)
 class Padding:
-    """mode: reflect, edge or constant, as ONNX names them."""
+    """Padding. mode: 'reflect', 'edge' or 'constant', as in ONNX."""
 
     mode: str
     before: int
@@ -134,7 +137,7 @@ class Padding:
 
 @dataclass(frozen=True)
 class Cropping:
-    """start: pixels lost at the beginning.  lost: in all."""
+    """Cropping. start: pixels removed at the beginning.  lost: pixels removed in total."""
 
     start: int
     lost: int
@@ -151,7 +154,7 @@ class Cropping:
 
 @dataclass(frozen=True)
 class Enlargement:
-    """Every pixel ``factor`` times."""
+    """Enlargement that repeats every pixel ``factor`` times."""
 
     factor: int
 
@@ -166,14 +169,14 @@ class Enlargement:
 
 
 def _clipped(window: Window, size: int) -> Window:
-    """The part inside the tensor; at least one pixel, where a window depends on padding alone."""
+    """The part of a window inside the tensor; at least one pixel, also if the window is all padding."""
     first = min(max(0, window[0]), size - 1)
     return first, max(min(size, window[1]), first + 1)
 
 
 @dataclass(frozen=True)
 class AxisStep:
-    """A node along one axis: its rule, the tensors it reads and the one it makes."""
+    """A node along one axis: its rule, the tensors it reads and the tensor it produces."""
 
     rule: Rule
     inputs: tuple[str, ...]
@@ -182,10 +185,10 @@ class AxisStep:
 
 @dataclass(frozen=True)
 class Piece:
-    """A node's part of a plan, in numbers that are the same for all tiles of one kind.
+    """How one node runs on a tile; equal for all tiles of the same kind.
 
-    trims: (offset, length) of each input's needed part in what is there of it.  cut: of the wanted part in
-    what the operator gives. None stands for all of it.
+    trims: for each input, (offset, length) of the needed part within the computed part; None for all of it.
+    cut: (offset, length) of the wanted part within the operator's output; None for all of it.
     """
 
     trims: tuple[Window | None, ...]
@@ -208,7 +211,7 @@ def extents(steps: tuple[AxisStep, ...], source: str, size: int) -> dict[str, in
 def plan_axis(
     steps: tuple[AxisStep, ...], sizes: dict[str, int], source: str, target: str, window: Window
 ) -> tuple[Window, tuple[Piece | None, ...]]:
-    """(the part of the picture that ``window`` of ``target`` needs, each step's piece or None)."""
+    """(the window of the picture needed for ``window`` of ``target``, the piece of each step or None)."""
     windows = {target: window}
     for step in reversed(steps):
         if step.output in windows:
@@ -230,5 +233,5 @@ def _piece(step: AxisStep, windows: dict[str, Window], sizes: dict[str, int]) ->
 
 
 def _within(part: Window, whole: Window) -> Window | None:
-    """(offset, length) of a part, None if it is the whole."""
+    """(offset, length) of ``part`` within ``whole``; None if they are equal."""
     return None if part == whole else (part[0] - whole[0], part[1] - part[0])

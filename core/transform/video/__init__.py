@@ -1,1 +1,1 @@
-"""Films, frame sequences and cameras through a transform network."""
+"""Stylises videos, frame sequences and camera pictures with a transform network."""

@@ -1,10 +1,9 @@
-"""Pictures into H.264 by libx264.
+"""Encodes pictures as H.264 with libx264.
 
-Decided: CRF 17, hardly to be told from the source. Y,U,V with half the colour resolution (yuv420p), which
-every player takes; it needs even sides, so the last row or column of an odd picture is cut off, rather than
-one invented or everything scaled. No B-frames: frames are stored in the order of showing, so the times of any
-film, also with variable frame rate, survive in any container, and parts encoded separately follow each other
-without overlapping times; the file is somewhat larger.
+Settings: CRF 17, which is hard to tell from the source. yuv420p (half the colour resolution), which every
+player supports; it needs even sides, so the last row or column of an odd picture is cut off. No B-frames:
+frames are stored in display order. This keeps the times of any video, also with variable frame rate, in any
+container, and lets separately encoded parts follow each other. The file becomes somewhat larger.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
 
 CODEC = "libx264"
-# mbtree off: with it, equal frames gave other bytes in one run of some 250 (libx264 in PyAV 18.1), so that a
-# resumed film would not equal the uninterrupted one.
+# mbtree is off: with it, about one run in 250 gave other bytes for equal frames (libx264 in PyAV 18.1), and a
+# resumed video must equal an uninterrupted one.
 CODEC_OPTIONS = {"crf": "17", "preset": "medium", "bf": "0", "mbtree": "0"}
 
 
 class EncodedFrame(NamedTuple):
-    """A frame in H.264: bytes, time in units of the look's time base, whether decoding can start here."""
+    """An encoded H.264 frame: bytes, time in units of the time base, whether decoding can start here."""
 
     data: bytes
     pts: int
@@ -35,14 +34,14 @@ class EncodedFrame(NamedTuple):
 
 
 def even_size(height: int, width: int) -> tuple[int, int]:
-    """Width and height of the film for pictures of this size. Raises: VideoError: nothing would be left."""
+    """(width, height) of the video for pictures of this size, both even. Raises: VideoError: too small."""
     if min(height, width) < 2:
-        raise VideoError(f"frames of {width}x{height} pixels: a film needs at least 2x2; use larger ones")
+        raise VideoError(f"frames of {width}x{height} pixels: a video needs at least 2x2; use larger ones")
     return width // 2 * 2, height // 2 * 2
 
 
 def configure(context: VideoCodecContext, look: Look, size: tuple[int, int]) -> None:
-    """Make two encoders alike, so that the header of one fits the frames of the other."""
+    """Set size and colours of an encoder. The header of one encoder then fits the frames of another."""
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
     context.time_base = look.time_base
@@ -54,7 +53,7 @@ def configure(context: VideoCodecContext, look: Look, size: tuple[int, int]) -> 
 
 
 class Encoder:
-    """Frames of one size into H.264; the first is a keyframe. Times must increase."""
+    """Encodes frames of one size as H.264; the first frame is a keyframe. Times must increase."""
 
     def __init__(self, look: Look, size: tuple[int, int]) -> None:
         av = import_av()
@@ -64,13 +63,15 @@ class Encoder:
         try:
             self._context = av.CodecContext.create(CODEC, "w")
         except (av.FFmpegError, ValueError):
-            raise VideoError("this PyAV has no libx264: pip install --force-reinstall av") from None
+            raise VideoError(
+                "the installed PyAV has no libx264 encoder; run pip install --force-reinstall av"
+            ) from None
         configure(self._context, look, size)
         self._context.flags |= Flags.global_header
         self._context.options = CODEC_OPTIONS
 
     def encode(self, pixels: NDArray[np.uint8], pts: int) -> list[EncodedFrame]:
-        """Take a frame, (H, W, 3) R,G,B bytes of at least the film's size; give those that are ready."""
+        """Encode a frame, uint8 (H, W, 3) RGB, at least as large as the video; returns finished frames."""
         av = import_av()
         width, height = self._size
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
@@ -82,7 +83,7 @@ class Encoder:
         return self._taken(frame)
 
     def finish(self) -> list[EncodedFrame]:
-        """The frames still inside."""
+        """Flush the encoder and return its remaining frames."""
         return self._taken(None)
 
     def _taken(self, frame: Any) -> list[EncodedFrame]:

@@ -1,8 +1,8 @@
-"""A film or image sequence, frame by frame through a function, into another; a stopped run can be resumed.
+"""Stylises a video or image sequence frame by frame; a stopped run can be resumed.
 
-Not copied: subtitles, chapters, and a rotation in the metadata, which is applied to the pixels instead: the
-network sees the scene upright, and the result needs no player that turns it. Interlaced films are not split
-into fields. The resumed result equals the uninterrupted one, because films are always encoded in parts.
+Subtitles and chapters are not copied. A rotation in the metadata is applied to the pixels, so that the
+network sees the scene upright. Interlaced videos are not split into fields. A resumed run gives the same
+bytes as an uninterrupted one, because videos are always encoded in parts of fixed length.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What was done: frames in the result, those of them kept from a stopped run, and the size in pixels.
+    """The result of a run: its number of frames, those kept from a stopped run, and the size in pixels.
 
-    Width and height are those of the last picture, 0 where all were kept.
+    Width and height are those of the last picture made; 0 if all pictures were kept.
     """
 
     target: str
@@ -45,7 +45,7 @@ class VideoReport:
 
 @dataclass
 class _Job:
-    """One run: where frames come from, what is done to them, and what is finished."""
+    """One run: its source, its processing, its finished parts and its progress."""
 
     source: Source
     stylize: Stylize
@@ -71,13 +71,14 @@ def stylize_video(
     fps: float | Fraction = DEFAULT_FPS,
     part_frames: int = PART_FRAMES,
 ) -> VideoReport:
-    """Every frame of ``source`` through ``stylize`` into ``target``; both may be patterns such as %04d.png.
+    """Stylise every frame of ``source`` into ``target``; both may be patterns such as %04d.png.
 
-    ``stylize`` takes float64 (3, H, W), R,G,B, 0..1 and gives such a picture, of any one size; it is clamped,
-    times 255, truncated. A film keeps times, colour description and sound. ``fps`` is that of a source
-    pattern, frames per second. Pictures have the numbers of the source's, or count from 1.
-    ``fingerprint`` names model and flags: what a run with another one left is discarded. ``progress`` gets
-    the frames done and their number, None where a film does not tell.
+    ``stylize`` takes and returns a float64 picture (3, H, W), RGB, values 0 to 1; all results must have one
+    size. Results are clamped, multiplied by 255 and truncated. A video keeps times, colour description and
+    sound. ``fps``: frames per second of a source pattern. Pictures are numbered as in the source, those of a
+    video from 1.
+    ``fingerprint`` identifies model and flags; parts left by a run with another fingerprint are discarded.
+    ``progress`` is called with the number of frames done and of all frames (None if the video does not say).
 
     Raises: VideoError; ImageError for pictures of a pattern; whatever ``stylize`` raises.
     """
@@ -121,13 +122,13 @@ def _into_film(job: _Job, target: str) -> VideoReport:
         job.parts.forget_shown(but=job.done)
         size, index = part.size, index + 1
     if size is None:
-        raise VideoError(f"{target}: the source has no frame")
+        raise VideoError(f"{target}: not written, because the source has no frames")
     _join(job, Path(target), size, index)
     return VideoReport(target, job.done, resumed, *size)
 
 
 def _finished_parts(job: _Job) -> list[tuple[int, tuple[int, int]]]:
-    """Frames and size of the parts a stopped run left; none if what was shown last is lost."""
+    """(number of frames, size) of each part of a stopped run; none if the last picture shown is lost."""
     finished: list[tuple[int, tuple[int, int]]] = []
     while (part := job.parts.read(len(finished))) is not None:
         finished.append((len(part.frames), part.size))
@@ -139,7 +140,7 @@ def _finished_parts(job: _Job) -> list[tuple[int, tuple[int, int]]]:
 
 
 def _next_part(job: _Job, frames: Iterator[SourceFrame], size: tuple[int, int] | None) -> Part | None:
-    """Encode the next frames, or None at the end of the film."""
+    """Stylise and encode the frames of the next part; None at the end of the source."""
     encoder, last_duration, encoded = None, 1, []
     for frame in islice(frames, job.part_frames):
         shown = job.smoother.show(job.stylize(frame.image()))
@@ -157,13 +158,15 @@ def _next_part(job: _Job, frames: Iterator[SourceFrame], size: tuple[int, int] |
 
 
 def _join(job: _Job, target: Path, size: tuple[int, int], count: int) -> None:
-    """All parts and the sound into the target."""
+    """Write all parts and the sound to the target."""
     with new_film(target, job.source.look, size, job.source.audio) as film:
         duration = 1
         for index in range(count):
             part = job.parts.read(index)
             if part is None:
-                raise VideoError(f"{job.parts.folder}: part {index} was removed or damaged; start again")
+                raise VideoError(
+                    f"{job.parts.folder}: part {index} is missing or damaged; run the command again"
+                )
             for frame in part.frames:
                 film.add(frame)
             duration = part.last_duration
@@ -171,7 +174,10 @@ def _join(job: _Job, target: Path, size: tuple[int, int], count: int) -> None:
 
 
 def _into_pictures(job: _Job, target: str) -> VideoReport:
-    """Pictures written in an earlier run are skipped; with smoothing, up to the last one kept exactly."""
+    """Write the pictures of a sequence, skipping those finished by an earlier run.
+
+    With smoothing, only pictures up to the last stored exact picture are skipped.
+    """
     pattern, width, height, resumed = Pattern(target), 0, 0, 0
     ready = _finished_pictures(job, pattern)
     for frame in job.source.frames():
@@ -190,7 +196,7 @@ def _into_pictures(job: _Job, target: str) -> VideoReport:
 
 
 def _finished_pictures(job: _Job, pattern: Pattern) -> int:
-    """How many pictures a stopped run left; none if one is gone on which, with smoothing, others depend."""
+    """The number of pictures a stopped run finished; with smoothing, 0 if one of them is missing."""
     ready = job.parts.done()
     if not job.smoother.alpha or not ready:
         return ready

@@ -1,9 +1,11 @@
-"""What a run has finished, kept beside its target until the whole is done, so that it can be resumed.
+"""Stores the finished parts of a run beside its target, so that a stopped run can be resumed.
 
-The folder ``.<target name>.parts`` holds ``state.json`` (which run it belongs to), for a film ``00000.npz``
-and so on, one for each finished part, for a sequence ``done.json`` (how many pictures are written), and with
-smoothing one ``00120.npy``: what was shown after so many frames, exact. Every file appears under its name
-only when complete. A folder of another run is emptied.
+The folder ``.<target name>.parts`` contains:
+- ``state.json``: the run it belongs to,
+- ``00000.npz`` and so on: the finished parts of a video,
+- ``done.json``: the number of pictures written for a sequence,
+- ``00120.npy``: with smoothing, the exact picture shown after 120 frames.
+Files are written to a temporary name and renamed. A folder of another run is emptied.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive frames of a film of ``size`` (width, height); the length of the last in time base units."""
+    """Consecutive frames of a video.
+
+    size: (width, height).  last_duration: duration of the last frame in units of the time base.
+    """
 
     size: tuple[int, int]
     frames: Sequence[EncodedFrame]
@@ -39,10 +44,10 @@ class Part:
 
 
 class Parts:
-    """The folder of one run; all methods raise VideoError where a file cannot be written.
+    """The folder of one run. All methods raise VideoError if a file cannot be written.
 
-    ``state`` names the run: model, flags and source. Raises: VideoError: the folder cannot be made, or holds
-    files that are not ours.
+    ``state`` identifies the run: model, flags and source. Raises: VideoError: the folder cannot be created,
+    or contains other files.
     """
 
     def __init__(self, target: Path, state: dict[str, Any]) -> None:
@@ -58,12 +63,14 @@ class Parts:
 
     def _check_ours(self) -> None:
         if not self.folder.is_dir() or any(path.suffix not in OURS for path in self.folder.iterdir()):
-            raise VideoError(f"{self.folder}: holds other files than those of a stopped run; move it away")
+            raise VideoError(
+                f"{self.folder}: contains files that are not from a stopped run; move the folder away"
+            )
 
     def read(self, index: int) -> Part | None:
-        """A part, or None where it is absent or damaged."""
+        """Read a part; None if it is absent or damaged."""
         try:
-            # np.load would leave a file open that it finds damaged
+            # np.load leaves a damaged file open when it opens the file itself
             with (
                 (self.folder / f"{index:05}.npz").open("rb") as file,
                 np.load(file, allow_pickle=False) as arrays,
@@ -77,7 +84,7 @@ class Parts:
         return Part((width, height), frames, last_duration)
 
     def store(self, index: int, part: Part) -> None:
-        """Keep a part."""
+        """Store a part."""
         columns = list(zip(*part.frames, strict=True))
         arrays: dict[str, Any] = {
             "shape": np.array([*part.size, part.last_duration]),
@@ -89,16 +96,16 @@ class Parts:
         self._write(f"{index:05}.npz", lambda file: np.savez(file, **arrays))
 
     def done(self) -> int:
-        """How many pictures of a sequence are written."""
+        """The number of pictures of a sequence that are written."""
         done = self._read_json(DONE)
         return done if isinstance(done, int) else 0
 
     def store_done(self, count: int) -> None:
-        """Keep how many pictures of a sequence are written."""
+        """Store the number of pictures of a sequence that are written."""
         self._write_json(DONE, count)
 
     def shown(self, count: int) -> Image | None:
-        """What was shown after ``count`` frames, float64 (3, H, W), or None where it is absent or damaged."""
+        """The picture shown after ``count`` frames, float64 (3, H, W); None if it is absent or damaged."""
         try:
             picture: Image = np.load(self.folder / f"{count:05}.npy", allow_pickle=False)
         except UNREADABLE:
@@ -106,17 +113,17 @@ class Parts:
         return picture
 
     def store_shown(self, count: int, picture: Image) -> None:
-        """Keep what was shown after ``count`` frames."""
+        """Store the picture shown after ``count`` frames."""
         self._write(f"{count:05}.npy", lambda file: np.save(file, picture, allow_pickle=False))
 
     def forget_shown(self, but: int) -> None:
-        """Remove pictures shown before that nobody needs: they are large."""
+        """Remove all stored pictures except that after ``but`` frames: they are large."""
         for path in self.folder.glob("*.npy"):
             if path.name != f"{but:05}.npy":
                 path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Remove the folder: the target is complete."""
+        """Remove the folder when the target is complete."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read_json(self, name: str) -> Any:

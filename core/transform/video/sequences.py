@@ -1,4 +1,4 @@
-"""Numbered pictures in place of a film, named by a pattern as in C's printf: ``frames/%04d.png``."""
+"""Image sequences: numbered pictures named by a pattern as in C's printf, such as ``frames/%04d.png``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FIELD = re.compile(r"(%%|%0?[0-9]*d)")
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name is meant as a sequence: its extension is that of a picture."""
+    """Whether a name means an image sequence, i.e. has the extension of a picture file."""
     return Path(name).suffix[1:] in EXTENSIONS
 
 
 class Pattern:
-    """A name with exactly one field %d or %0Nd; %% stands for a percent sign.
+    """A file name with exactly one field %d or %0Nd; %% stands for a percent sign.
 
-    Only the last part of the path may hold the field. Raises: VideoError.
+    Only the last part of the path may contain the field. Raises: VideoError.
     """
 
     def __init__(self, text: str) -> None:
@@ -38,11 +38,11 @@ class Pattern:
             )
 
     def path(self, number: int) -> Path:
-        """The file of a number, 0 or greater."""
+        """The file of a number, which is 0 or greater."""
         return self.folder / (self._name % number)
 
     def numbers(self) -> range:
-        """The numbers of the files that exist, from the smallest on. Raises: VideoError: none, or a gap."""
+        """The numbers of the existing files. Raises: VideoError: there are none, or a number is missing."""
         if not self.folder.is_dir():
             raise VideoError(f"{self.text}: the folder {self.folder} does not exist")
         pieces = FIELD.split(self._name)
@@ -52,20 +52,22 @@ class Pattern:
         )
         matches = (re.fullmatch(expression, path.name) for path in self.folder.iterdir())
         found = {int(match[1]) for match in matches if match}
-        # 1.png and 01.png both read as 1; only the spelling the pattern gives is one of its files.
+        # The expression matches 1.png and 01.png; only one of the two names belongs to the pattern.
         numbers = sorted(number for number in found if self.path(number).is_file())
         if not numbers:
-            raise VideoError(f"{self.text}: no picture has such a name; the first is often {self.path(1)}")
+            raise VideoError(
+                f"{self.text}: no file has such a name; the first could be called {self.path(1)}"
+            )
         for number, expected in zip(numbers, range(numbers[0], numbers[-1] + 1), strict=False):
             if number != expected:
-                raise VideoError(f"{self.path(expected)}: missing, though {self.path(number)} exists")
+                raise VideoError(f"{self.path(expected)}: missing, but {self.path(number)} exists")
         return range(numbers[0], numbers[-1] + 1)
 
 
 class Sequence:
-    """Pictures of a pattern as a film of ``fps`` frames per second; frames have the files' numbers.
+    """The pictures of a pattern as a video of ``fps`` frames per second; frames have the files' numbers.
 
-    Raises: VideoError: no picture, a gap, or an impossible ``fps``.
+    Raises: VideoError: no file, a missing number, or an impossible ``fps``.
     """
 
     audio: Path | None = None
@@ -82,11 +84,11 @@ class Sequence:
         self.look = Look(time_base=1 / rate, rate=rate)
 
     def identity(self) -> str:
-        """Changes when one of the files changes, or their number."""
+        """A hash that changes if a file changes, is added or is removed."""
         return file_identity([self._pattern.path(number) for number in self._numbers])
 
     def frames(self) -> Iterator[SourceFrame]:
-        """The pictures; they are loaded when asked for."""
+        """The frames in order; each picture is loaded when its ``image`` is called."""
         for index, number in enumerate(self._numbers):
             yield SourceFrame(number, index, 1, self._getter(number))
 

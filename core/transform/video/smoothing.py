@@ -1,4 +1,4 @@
-"""Less flicker between the frames of a stylised film: each is mixed with the one shown before."""
+"""Reduces flicker in a stylised video: each frame is mixed with the frame shown before it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from core.pictures.images import Image
 
 
 class Smoother:
-    """Pictures to show: (1 - alpha) * styled + alpha * the one shown before; the first as it is.
+    """Shows (1 - alpha) * styled + alpha * the picture shown before; the first picture is not changed.
 
-    Values are float64, not clamped. ``alpha`` is 0 (off) or more and less than 1. Raises: VideoError.
+    Values are float64, not clamped. ``alpha`` is at least 0 (off) and less than 1. Raises: VideoError.
     """
 
     def __init__(self, alpha: float, shown: Image | None = None) -> None:
@@ -20,7 +20,7 @@ class Smoother:
         self.alpha, self.shown = alpha, shown
 
     def show(self, styled: Image) -> Image:
-        """The next picture. Raises: VideoError: its size differs from the one before."""
+        """The next picture to show. Raises: VideoError: its size differs from the previous one."""
         picture = np.asarray(styled, np.float64)
         if self.alpha and self.shown is not None:
             if picture.shape != self.shown.shape:
@@ -31,9 +31,9 @@ class Smoother:
 
 
 def size_changed(picture: Image, expected: tuple[int, ...]) -> str:
-    """The message for a (3, H, W) picture after others of (height, width) ``expected``."""
+    """The error message for a (3, H, W) picture that follows pictures of (height, width) ``expected``."""
     height, width = picture.shape[1:]
     return (
-        f"a frame of {width}x{height} pixels follows others of {expected[1]}x{expected[0]}: "
+        f"a frame of {width}x{height} pixels follows frames of {expected[1]}x{expected[0]}: "
         "all must have one size; scale them first"
     )

@@ -1,7 +1,7 @@
-"""Films as a sequence of pictures with their times; PyAV decodes.
+"""Reads video files as a sequence of pictures with their times, decoded by PyAV.
 
-A film's colours are converted by the colour matrix and range it declares (BT.601 where it declares none, as
-ffmpeg does), to R,G,B with 8 bits, or 16 where the film has more than 8.
+Colours are converted with the colour matrix and range that the video declares (BT.601 if it declares none, as
+in ffmpeg), to RGB with 8 bits, or with 16 bits if the video has more than 8.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BT709 = 1  # the number of matrix, primaries and transfer in ISO/IEC 23091-2
 LIMITED_RANGE = 1
 KNOWN_MATRICES = (1, 2, 4, 5, 6, 7, 9)  # those libswscale and H.264 with Y, U, V share; 2: not declared
-# Demuxers that would take a text or a picture for a film, or read other files than the one named.
+# Demuxers that would accept a text or a picture as a video, or read other files than the one named.
 NOT_FILMS = ("tty", "image2", "hls", "dash", "concat", "ffmetadata")
 
 
@@ -36,12 +36,12 @@ def import_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise VideoError(f"films need PyAV ({error}): pip install 'neural-style-exact[video]'") from None
+        raise VideoError(f"videos need PyAV ({error}): pip install 'neural-style-exact[video]'") from None
     return av
 
 
 def conversion_flags() -> int:
-    """The most exact conversion between R,G,B and Y,U,V that libswscale has, the same on every processor."""
+    """The flags of libswscale's most exact RGB-YUV conversion, which is the same on every processor."""
     import_av()
     from av.video.reformatter import Interpolation as Way
 
@@ -50,10 +50,10 @@ def conversion_flags() -> int:
 
 @dataclass(frozen=True)
 class Look:
-    """What a film says about its frames: units of time, frames per second, colours, shape of a pixel.
+    """The properties of a video's frames: time base, frames per second, colours, pixel aspect ratio.
 
-    Colours are the numbers of ISO/IEC 23091-2 (2: not declared); ``color_range`` is 0 not declared, 1 limited
-    (16..235), 2 full (0..255). ``pixel_aspect`` is width over height, None where not declared.
+    matrix, primaries, transfer: numbers of ISO/IEC 23091-2 (2: not declared).  color_range: 0 not declared,
+    1 limited (16 to 235), 2 full (0 to 255).  pixel_aspect: width / height of a pixel, None if not declared.
     """
 
     time_base: Fraction
@@ -66,15 +66,15 @@ class Look:
 
     @property
     def step(self) -> int:
-        """The usual distance of two frames in units of ``time_base``, at least 1."""
+        """The usual time between two frames in units of ``time_base``, at least 1."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame: its number, its time and length in units of the look's time base, and how to get it.
+    """One frame: its number, its time and duration in units of the time base, and its picture.
 
-    ``image`` returns float64 (3, H, W), R,G,B, 0..1; it raises VideoError or ImageError.
+    ``image()`` returns float64 (3, H, W), RGB, values 0 to 1. Raises: VideoError, ImageError.
     """
 
     number: int
@@ -84,9 +84,10 @@ class SourceFrame:
 
 
 class Source(Protocol):
-    """A film or an image sequence: its look, its number of frames where known, the film to take sound from.
+    """A video or an image sequence.
 
-    Frames have consecutive numbers from ``first_number`` on.
+    total: number of frames, None if unknown.  audio: the video whose sound is copied, or None.  Frames have
+    consecutive numbers from ``first_number`` on.
     """
 
     look: Look
@@ -95,16 +96,16 @@ class Source(Protocol):
     first_number: int
 
     def identity(self) -> str:
-        """Changes when a file changes."""
+        """A hash that changes if a file changes."""
         ...
 
     def frames(self) -> Iterator[SourceFrame]:
-        """All frames in the order of showing, from the beginning."""
+        """All frames in display order, from the beginning."""
         ...
 
 
 class Film:
-    """A film file; frames count from 1. Raises: VideoError: missing, damaged, or without moving pictures."""
+    """A video file; frames count from 1. Raises: VideoError: missing, damaged, or without a video stream."""
 
     first_number = 1
 
@@ -120,11 +121,11 @@ class Film:
             self.look = _look(stream, first)
 
     def identity(self) -> str:
-        """Changes with the file's name, size or time of change."""
+        """A hash of the file's name, size and modification time."""
         return file_identity([self.path])
 
     def frames(self) -> Iterator[SourceFrame]:
-        """Frames with strictly increasing times; those that have no time follow at the film's frame rate."""
+        """Frames with strictly increasing times; frames without a time follow at the video's frame rate."""
         previous: int | None = None
         with opened(self.path) as container:
             stream = _moving_pictures(container, self.path)
@@ -143,24 +144,24 @@ class Film:
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """The film opened for reading. Raises: VideoError."""
+    """Open a video for reading. Raises: VideoError."""
     av = import_av()
     if not path.is_file():
-        what = "is a folder, not a film" if path.is_dir() else "no such file"
-        raise VideoError(f"{path}: {what}; name a film or a pattern such as frames/%04d.png")
+        what = "is a folder, not a video" if path.is_dir() else "no such file"
+        raise VideoError(f"{path}: {what}; name a video or a pattern such as frames/%04d.png")
     try:
         container = av.open(f"file:{path}")
     except (av.FFmpegError, OSError) as error:
-        raise VideoError(f"{path}: not a film that can be read: {error.strerror}") from None
+        raise VideoError(f"{path}: not a video that can be read: {error.strerror}") from None
     with container:
         names = container.format.name
         if names in NOT_FILMS or names.endswith("_pipe"):
-            raise VideoError(f"{path}: not a film (it looks like '{names}'); name a file such as film.mp4")
+            raise VideoError(f"{path}: not a video but '{names}'; name a file such as video.mp4")
         yield container
 
 
 def _moving_pictures(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of pictures that is not a cover or a still."""
+    """The first video stream that is not a cover picture, thumbnail or still picture."""
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -169,7 +170,7 @@ def _moving_pictures(container: InputContainer, path: Path) -> VideoStream:
             stream.thread_type = "AUTO"
             return stream
     raise VideoError(
-        f"{path}: has no moving pictures, only {_contents(container)}; name a film with a picture"
+        f"{path}: has no video stream, only {_contents(container)}; name a file with a video stream"
     )
 
 
@@ -185,12 +186,15 @@ def _decoded(path: Path, container: InputContainer, stream: VideoStream) -> Iter
             yield frame
     except av.FFmpegError as error:
         raise VideoError(
-            f"{path}: damaged after frame {number}: {error.strerror}; repair it, for example with ffmpeg -i"
+            f"{path}: damaged after frame {number}: {error.strerror}; repair it, for example with ffmpeg"
         ) from None
 
 
 def _look(stream: VideoStream, frame: VideoFrame) -> Look:
-    """From the first frame, which knows more than the container; R,G,B films get those of pictures."""
+    """The properties of a video, from the first frame, which has more of them than the container.
+
+    RGB videos and unknown colour matrices get the default colours.
+    """
     look = Look(
         time_base=stream.time_base or Fraction(1, 1000),
         rate=stream.average_rate or stream.guessed_rate or Fraction(25),
@@ -213,20 +217,20 @@ def _aspect(stream: VideoStream, frame: VideoFrame) -> Fraction | None:
 
 
 def _quarter_turns(frame: VideoFrame) -> int:
-    """Counterclockwise, to bring a frame upright; a film's display matrix says so."""
+    """Counterclockwise quarter turns that make a frame upright, from the video's display matrix."""
     return round(frame.rotation / 90)
 
 
 def _picture(path: Path, frame: VideoFrame) -> Image:
-    """float64 (3, H, W), R,G,B, 0..1, turned upright."""
+    """The frame as float64 (3, H, W), RGB, values 0 to 1, turned upright."""
     av = import_av()
     deep = max(component.bits for component in frame.format.components) > 8
     try:
         levels = frame.to_ndarray(format="rgb48le" if deep else "rgb24", interpolation=conversion_flags())
     except (av.FFmpegError, ValueError) as error:
         raise VideoError(
-            f"{path}: pixels of kind {frame.format.name} with colour matrix {frame.colorspace} cannot be "
-            f"converted ({error}); convert the film to yuv420p first"
+            f"{path}: the pixel format {frame.format.name} with colour matrix {frame.colorspace} cannot be "
+            f"converted ({error}); convert the video to yuv420p first"
         ) from None
     values = levels.astype(np.float64) * (1 / (65535 if deep else 255))
     upright = np.rot90(values, _quarter_turns(frame))
@@ -234,7 +238,7 @@ def _picture(path: Path, frame: VideoFrame) -> Image:
 
 
 def file_identity(paths: list[Path]) -> str:
-    """A hash over names, sizes and times of change. Raises: VideoError."""
+    """A hash of the files' names, sizes and modification times. Raises: VideoError."""
     digest = hashlib.sha256()
     for path in paths:
         try:

@@ -1,6 +1,6 @@
-"""A camera's frames through several networks, side by side, as webcam_demo.lua shows them.
+"""Shows a camera's frames stylised by several networks, side by side, as webcam_demo.lua does.
 
-Nothing is scaled and no filter applied; the camera is asked for a size and speed and gives what it can.
+Frames are not scaled and not filtered. The camera may deliver another size and frame rate than requested.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TimedImage = tuple[Fraction, Image]
 
 TITLE = "webcam_demo"
 QUIT_KEYS = (ord("q"), 27)  # 27: Esc
-CLOCK = Fraction(1, 90000)  # fine enough that frames of any film keep their times to 6 microseconds
+CLOCK = Fraction(1, 90000)  # time base in seconds: rounds the times of frames by at most 6 microseconds
 INSTALL = "pip install 'neural-style-exact[video]'"
 RANGES = {
     "height": (1, 1 << 16),
@@ -48,25 +48,25 @@ class WebcamOptions:
     """The flags of webcam_demo.lua; numbers are floats, as in Lua."""
 
     models: Strings = flag(("models/instance_norm/candy.t7",), "Model(s), a comma list", path=True)
-    height: float = flag(480.0, "Height asked of the camera, in pixels")
-    width: float = flag(640.0, "Width asked of the camera, in pixels")
+    height: float = flag(480.0, "Height requested from the camera, in pixels")
+    width: float = flag(640.0, "Width requested from the camera, in pixels")
     gpu: float = flag(-1.0, "GPU number from 0 on, or -1 for the CPU")
     backend: str = flag("cuda", "cuda|opencl (opencl has no counterpart and is refused with a GPU)")
     use_cudnn: float = flag(1.0, "1 lets cuDNN compute on a GPU")
     webcam_idx: float = flag(0.0, "Number of the camera, from 0 on")
-    webcam_fps: float = flag(60.0, "Frames per second asked of the camera")
-    video: str = flag("", "A film in place of the camera", ours=True, path=True)
-    frames: float = flag(0.0, "Stop after so many frames; 0 never", ours=True)
+    webcam_fps: float = flag(60.0, "Frames per second requested from the camera")
+    video: str = flag("", "A video file to use instead of the camera", ours=True, path=True)
+    frames: float = flag(0.0, "Stop after this many frames; 0 never stops", ours=True)
     output_video: str = flag("", "Record what is shown; .mp4, .mov, .m4v or .mkv", ours=True, path=True)
     show: float = flag(1.0, "0 opens no window", ours=True)
 
     def validate(self) -> None:
-        """Refuse values that mean nothing. Raises: SettingsError; VideoError: the film cannot be written."""
+        """Check all values. Raises: SettingsError; VideoError: the video cannot be written."""
         self._check_ranges()
         if not self.models or not all(self.models):
-            raise SettingsError("-models: names no file, or has an empty name between two commas")
+            raise SettingsError("-models: lists no file, or has an empty name between two commas")
         if not self.show and not self.output_video and not self.frames:
-            raise SettingsError("-show 0: nothing would be seen; add -output_video or -frames")
+            raise SettingsError("-show 0: there would be no output; add -output_video or -frames")
         if self.output_video:
             check_film_target(Path(self.output_video))
             if self.video and Path(self.video).resolve() == Path(self.output_video).resolve():
@@ -84,7 +84,7 @@ class WebcamOptions:
 
 
 def source_frames(options: WebcamOptions) -> Generator[TimedImage, None, None]:
-    """Times in seconds and float64 (3, H, W), R,G,B, 0..1, of the camera or of the film in its place.
+    """Frames of the camera or of -video: (time in seconds, float64 (3, H, W), RGB, values 0 to 1).
 
     Raises: VideoError.
     """
@@ -92,7 +92,7 @@ def source_frames(options: WebcamOptions) -> Generator[TimedImage, None, None]:
 
 
 def film_frames(path: str) -> Generator[TimedImage, None, None]:
-    """All frames of a film, in its size; times start at 0."""
+    """All frames of a video in their own size; times start at 0."""
     film = Film(path)
     first = None
     for frame in film.frames():
@@ -102,13 +102,15 @@ def film_frames(path: str) -> Generator[TimedImage, None, None]:
 
 
 def camera_frames(options: WebcamOptions) -> Generator[TimedImage, None, None]:
-    """Frames of a camera until it stops; times are those of the clock, from 0."""
+    """Frames of a camera until it stops; times are measured with the clock and start at 0."""
     cv2 = import_cv2()
     number = int(options.webcam_idx)
     camera = cv2.VideoCapture(number)
     try:
         if not camera.isOpened():
-            raise VideoError(f"-webcam_idx {number}: no such camera; or name a film with -video")
+            raise VideoError(
+                f"-webcam_idx {number}: no such camera; choose another number, or use -video FILE"
+            )
         camera.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
         camera.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
         camera.set(cv2.CAP_PROP_FPS, options.webcam_fps)
@@ -135,15 +137,15 @@ def import_cv2() -> Any:
 
 
 def from_bgr(levels: Any) -> Image:
-    """OpenCV's (H, W, 3) B,G,R bytes as float64 (3, H, W), R,G,B, 0..1."""
+    """OpenCV's uint8 picture (H, W, 3), BGR, as float64 (3, H, W), RGB, values 0 to 1."""
     return np.ascontiguousarray(levels[..., ::-1].transpose(2, 0, 1) * (1 / 255))
 
 
 def tile(images: Sequence[Image]) -> Image:
-    """Pictures of one size as one, floor(sqrt(n)) in a row, clamped to 0..1.
+    """n pictures of one size tiled into one, floor(sqrt(n)) in a row, clamped to 0..1.
 
-    Kept from ``image.toDisplayTensor``: what is left of the last row has the largest value of all pictures.
-    Raises: VideoError: the sizes differ.
+    Matches ``image.toDisplayTensor``: unused space in the last row is filled with the largest value of all
+    pictures. Raises: VideoError: the sizes differ.
     """
     channels, height, width = images[0].shape
     for image in images:
@@ -161,7 +163,7 @@ def tile(images: Sequence[Image]) -> Image:
 
 
 def tiled_frames(frames: Iterable[TimedImage], stylizers: Sequence[Stylizer]) -> Iterator[TimedImage]:
-    """Every frame through every network, tiled; (seconds, picture)."""
+    """Stylise every frame with every network and tile the results; yields (seconds, picture)."""
     for seconds, frame in frames:
         yield seconds, tile([stylize(frame) for stylize in stylizers])
 
@@ -180,20 +182,20 @@ class Window:
             ) from None
 
     def show(self, picture: Image) -> bool:
-        """Show a (3, H, W) picture in 0..1; False once the person closed the window, or typed q or Esc."""
+        """Show a (3, H, W) picture, values 0 to 1; False if the user closed the window or typed q or Esc."""
         self._cv2.imshow(TITLE, np.ascontiguousarray(to_bytes(picture)[..., ::-1]))
         key = self._cv2.waitKey(1) & 0xFF
         return key not in QUIT_KEYS and self._cv2.getWindowProperty(TITLE, self._cv2.WND_PROP_VISIBLE) >= 1
 
     def close(self) -> None:
-        """Take the window from the screen."""
+        """Close the window."""
         self._cv2.destroyAllWindows()
 
 
 class Recorder:
-    """Pictures with their times into a film, complete under its name at the end; a context manager.
+    """Context manager that records pictures with their times in a video, written to its name at the end.
 
-    On an error in the block nothing is left; Ctrl-C must be caught inside. Raises: VideoError.
+    On an exception in the block no file is left, so Ctrl-C must be caught inside. Raises: VideoError.
     """
 
     def __init__(self, target: str, fps: float) -> None:
@@ -208,7 +210,7 @@ class Recorder:
         return self
 
     def add(self, seconds: Fraction, picture: Image) -> None:
-        """Append a (3, H, W) picture shown from this time on; time may not go back."""
+        """Append a (3, H, W) picture shown from this time on; times must not decrease."""
         size = even_size(*picture.shape[1:])
         if self._encoder is None or self._writer is None:
             self._size, self._encoder = size, Encoder(self._look, size)

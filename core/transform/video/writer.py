@@ -1,4 +1,4 @@
-"""A film file: encoded frames, and the sound of another film copied packet by packet."""
+"""Writes a video file: encoded frames, and the sound of another video copied packet by packet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRIAL_SIZE = (16, 16)
 
 
 class FilmWriter:
-    """Encoded frames and the sound of another film into a file; see :func:`new_film`."""
+    """Writes encoded frames and the sound of another video to a file; see :func:`new_film`."""
 
     def __init__(self, file: str | IO[bytes], target: Path, look: Look, size: tuple[int, int]) -> None:
         self._target, self._look = target, look
@@ -33,16 +33,16 @@ class FilmWriter:
         self._sound: Iterator[Packet[Stream]] = iter(())
         self._next_sound: Packet[Stream] | None = None
         av = import_av()
-        with self._told():
+        with self._errors_named():
             self._container = av.open(file, "w", format=CONTAINERS[target.suffix.lower()])
             self._stream = self._container.add_stream(CODEC, rate=look.rate, options=dict(CODEC_OPTIONS))
             configure(self._stream.codec_context, look, size)
             self._stream.time_base = look.time_base
 
     def copy_sound(self, source: Any) -> None:
-        """Every sound stream of an opened film, as it is, with its language; before the first frame.
+        """Copy all sound streams of an opened video with their languages; call before the first frame.
 
-        Raises: VideoError: the container cannot hold this kind of sound.
+        Raises: VideoError: the container does not support this kind of sound.
         """
         streams: dict[int, Stream] = {}
         for stream in source.streams.audio:
@@ -52,20 +52,20 @@ class FilmWriter:
                 way = (
                     "convert it to AAC first" if self._target.suffix.lower() == ".mkv" else "use a .mkv name"
                 )
-                raise VideoError(f"{self._target}: cannot hold the sound: {error}; {way}") from None
+                raise VideoError(f"{self._target}: cannot store this sound: {error}; {way}") from None
             streams[stream.index].metadata.update(stream.metadata)
             streams[stream.index].disposition = stream.disposition
         if streams:
             self._sound = _sound_packets(source, streams)
 
     def start(self) -> None:
-        """Write the header. Raises: VideoError: the container cannot hold these streams."""
-        with self._told():
+        """Write the header. Raises: VideoError: the container does not support these streams."""
+        with self._errors_named():
             self._container.start_encoding()
             self._next_sound = next(self._sound, None)
 
     def add(self, frame: EncodedFrame) -> None:
-        """Append a frame; it is written once the next one tells its length. Raises: VideoError."""
+        """Append a frame; it is written when the next frame determines its duration. Raises: VideoError."""
         if self._waiting is not None:
             self._write(self._waiting, frame.pts - self._waiting.pts)
         self._waiting = frame
@@ -75,16 +75,16 @@ class FilmWriter:
         if self._waiting is not None:
             self._write(self._waiting, last_duration)
         self._write_sound(None)
-        with self._told():
+        with self._errors_named():
             self._container.close()
 
     def abandon(self) -> None:
-        """Close what was begun, whatever it is worth."""
+        """Close an unfinished file; errors are ignored."""
         av = import_av()
         try:
             self._container.close()
         except (av.FFmpegError, OSError):
-            return  # the error that led here is the one to tell
+            return  # the first error is reported, not this one
 
     def _write(self, frame: EncodedFrame, duration: int) -> None:
         packet = import_av().Packet(frame.data)
@@ -92,21 +92,21 @@ class FilmWriter:
         packet.pts = packet.dts = frame.pts
         packet.duration, packet.is_keyframe = duration, frame.is_keyframe
         self._write_sound(frame.pts * self._look.time_base)
-        with self._told():
+        with self._errors_named():
             self._container.mux(packet)
 
     def _write_sound(self, until: Fraction | None) -> None:
-        """The sound before a time in seconds, so that pictures and sound alternate in the file."""
+        """Write the sound before a time in seconds, so that frames and sound alternate in the file."""
         while self._next_sound is not None:
             time = self._next_sound.dts if self._next_sound.dts is not None else self._next_sound.pts
             if until is not None and time is not None and time * self._next_sound.time_base > until:
                 return
-            with self._told():
+            with self._errors_named():
                 self._container.mux(self._next_sound)
                 self._next_sound = next(self._sound, None)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
         av = import_av()
         try:
             yield
@@ -116,16 +116,17 @@ class FilmWriter:
 
 def _sound_packets(source: Any, streams: dict[int, Stream]) -> Iterator[Packet[Stream]]:
     for packet in source.demux([source.streams[index] for index in streams]):
-        if packet.size:  # the empty one at the end only flushes decoders
+        if packet.size:  # the empty packet at the end only flushes decoders
             packet.stream = streams[packet.stream_index]
             yield packet
 
 
 @contextmanager
 def new_film(target: Path, look: Look, size: tuple[int, int], sound: Path | None) -> Iterator[FilmWriter]:
-    """A film that appears under its name, complete, once the block has called ``finish`` and ended well.
+    """Context manager for a new video; the file gets its name only if the block ends without an exception.
 
-    ``size`` is width and height, both even; ``sound`` a film whose sound is copied. Raises: VideoError.
+    The block must call ``finish``. ``size``: width and height, both even. ``sound``: a video whose sound is
+    copied, or None. Raises: VideoError.
     """
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
@@ -137,7 +138,7 @@ def new_film(target: Path, look: Look, size: tuple[int, int], sound: Path | None
             yield writer
         mask = os.umask(0)
         os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # a temporary file is private, a film is like any new file
+        Path(temporary).chmod(0o666 & ~mask)  # temporary files are private; use the default mode
         Path(temporary).replace(target)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -162,13 +163,10 @@ def _started(
 
 
 def check_film_target(target: Path, look: Look | None = None, sound: Path | None = None) -> None:
-    """See, before any frame is computed, that the film can be written and can hold the sound.
-
-    Raises: VideoError.
-    """
+    """Check before any work that the video can be written with this sound. Raises: VideoError."""
     if target.suffix.lower() not in CONTAINERS:
         known = ", ".join(CONTAINERS)
-        raise VideoError(f"{target}: unknown kind of film '{target.suffix}'; the name must end in {known}")
+        raise VideoError(f"{target}: unknown video format '{target.suffix}'; the name must end in {known}")
     if not target.parent.is_dir():
         raise VideoError(f"{target}: the folder {target.parent} does not exist; create it first")
     if (target.exists() and not target.is_file()) or not os.access(target.parent, os.W_OK | os.X_OK):

@@ -113,7 +113,7 @@ def test_files_appear_complete_or_not_at_all(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         (b"PK\x03\x04" + bytes(40), "is a zip archive, perhaps a PyTorch file"),
         (b"\x80\x02}q\x00.", "is a Python pickle"),
-        (b"\x04\x00\x00\x00\x01\x00\x00\x00", "is a Torch7 file; give it with its ending .t7"),
+        (b"\x04\x00\x00\x00\x01\x00\x00\x00", "is a Torch7 file; name it .t7"),
         (b"\xff\xff\xff", "damaged or not an ONNX model"),
         (b"hello world, no model", "damaged or not an ONNX model"),
     ],

@@ -240,7 +240,7 @@ def test_a_modern_model_is_left_alone(shared):
             helper.make_node("Gelu9", ["x"], ["y"], name="n"),
             r"node 1 \('n', Gelu9\) is not an ONNX operator",
         ),
-        (helper.make_node("Relu", ["x"], ["y"], domain="com.me"), "node 1 .* is of the domain 'com.me'"),
+        (helper.make_node("Relu", ["x"], ["y"], domain="com.me"), "node 1 .* is from the domain 'com.me'"),
         (
             helper.make_node("Crop", ["x"], ["y"], border=[0, 0, 0, 0], scale=[4, 4]),
             "Crop.* crops to one fixed size",
@@ -295,7 +295,7 @@ SHAPE = {"s": np.array([1, 3, 96]), "t": np.array([1, 3, 8, 12])}
             7,
             "node 1 .*BatchNormalization.* has spatial = 0",
         ),
-        ([helper.make_node("Gelu", ["x"], ["y"])], {}, 20, "opset 20 cannot be brought to 18: No Previous"),
+        ([helper.make_node("Gelu", ["x"], ["y"])], {}, 20, "opset 20 cannot be converted to 18: No Previous"),
     ],
 )
 def test_nodes_of_one_size_are_named(nodes, stored, opset, message):

@@ -179,19 +179,19 @@ PLAIN = NetworkFormat(FORMATS["0-255"], FORMATS["0-255"])
             helper.make_node("Relu", ["x"], ["y"]),
             PLAIN,
             9,
-            "old or of fixed size; convert it with nstyle convert",
+            "old or has a fixed size; convert it with 'nstyle convert'",
         ),
         (
             helper.make_node("Relu", ["x"], ["y"]),
             NetworkFormat(FORMATS["0-255"], FORMATS["0-255"], size=(8, 8)),
             17,
-            "old or of fixed size",
+            "old or has a fixed size",
         ),
         (
             helper.make_node("Relu", ["x"], ["y"]),
             NetworkFormat(FORMATS["0-255"], FORMATS["0-255"], dtype="float16"),
             17,
-            "float32 pictures in NCHW layout only",
+            "only networks with float32 pictures in NCHW layout",
         ),
     ],
 )

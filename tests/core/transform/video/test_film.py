@@ -109,14 +109,14 @@ def test_pictures_and_sound_stay_together_where_times_start_later(tmp_path):
 def test_sound_the_container_cannot_hold_is_told_before_the_work(tmp_path):
     source = make_film(tmp_path / "in.mkv", sound=("wavpack",))
     stylize = Counted()
-    with pytest.raises(VideoError, match=r"out\.mp4: cannot hold the sound.*use a \.mkv name"):
+    with pytest.raises(VideoError, match=r"out\.mp4: cannot store this sound.*use a \.mkv name"):
         run(source, tmp_path / "out.mp4", stylize)
     assert stylize.calls == 0
     assert names(tmp_path) == ["in.mkv"]
     run(source, tmp_path / "out.mkv")
     assert sound_packets(tmp_path / "out.mkv") == sound_packets(source)
     source = make_film(tmp_path / "in.asf", sound=("wmav2",), codec="mpeg4")
-    with pytest.raises(VideoError, match=r"out\.mkv: cannot hold the sound.*convert it to AAC first"):
+    with pytest.raises(VideoError, match=r"out\.mkv: cannot store this sound.*convert it to AAC first"):
         run(source, tmp_path / "out.mkv", stylize)
 
 
@@ -131,7 +131,7 @@ def test_the_last_row_or_column_of_odd_pictures_is_cut_off(tmp_path, size, expec
 
 def test_a_single_pixel_is_no_film(tmp_path):
     make_film(tmp_path / "in.mp4", range(2))
-    with pytest.raises(VideoError, match="frames of 1x8 pixels: a film needs at least 2x2"):
+    with pytest.raises(VideoError, match="frames of 1x8 pixels: a video needs at least 2x2"):
         run(tmp_path / "in.mp4", tmp_path / "out.mp4", lambda _: np.zeros((3, 8, 1)))
 
 
@@ -162,11 +162,11 @@ def test_rotated_films_are_turned_upright(tmp_path, degrees):
     ("name", "content", "message"),
     [
         ("absent.mp4", None, r"absent\.mp4: no such file"),
-        (".", None, "is a folder, not a film"),
-        ("text.txt", b"hello world\n" * 40, "not a film"),
-        ("text.mp4", b"hello world\n" * 40, "not a film that can be read"),
-        ("empty.mp4", b"", "not a film that can be read"),
-        ("list.m3u8", b"#EXTM3U\n#EXTINF:9,\nsecret.ts\n#EXT-X-ENDLIST\n", "not a film"),
+        (".", None, "is a folder, not a video"),
+        ("text.txt", b"hello world\n" * 40, "not a video"),
+        ("text.mp4", b"hello world\n" * 40, "not a video that can be read"),
+        ("empty.mp4", b"", "not a video that can be read"),
+        ("list.m3u8", b"#EXTM3U\n#EXTINF:9,\nsecret.ts\n#EXT-X-ENDLIST\n", "not a video"),
     ],
 )
 def test_files_that_are_no_films(tmp_path, name, content, message):
@@ -181,7 +181,7 @@ def test_files_that_are_no_films(tmp_path, name, content, message):
 def test_a_film_without_pictures(tmp_path):
     with av.open(str(tmp_path / "in.mp4"), "w") as film:
         add_sound(film, film.add_stream("aac", rate=8000, layout="mono"))
-    with pytest.raises(VideoError, match="has no moving pictures, only audio"):
+    with pytest.raises(VideoError, match="has no video stream, only audio"):
         run(tmp_path / "in.mp4", tmp_path / "out.mp4")
 
 
@@ -208,8 +208,8 @@ def test_damage_is_told_with_the_frame(tmp_path):
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [
-        ("out.xyz", VideoError, r"unknown kind of film '\.xyz'; the name must end in \.mp4"),
-        ("out", VideoError, "unknown kind of film ''"),
+        ("out.xyz", VideoError, r"unknown video format '\.xyz'; the name must end in \.mp4"),
+        ("out", VideoError, "unknown video format ''"),
         ("absent/out.mp4", VideoError, "does not exist; create it first"),
         ("absent/%d.png", ImageError, "does not exist; create it first"),
         ("folder.mp4", VideoError, "cannot be written; check the name"),

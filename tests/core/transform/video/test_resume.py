@@ -72,7 +72,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     source = make_film(tmp_path / "in.mp4", range(2))
     (tmp_path / ".out.mp4.parts").mkdir()
     (tmp_path / ".out.mp4.parts" / "thesis.txt").write_text("mine")
-    with pytest.raises(VideoError, match="holds other files"):
+    with pytest.raises(VideoError, match="contains files that are not from a stopped run"):
         run(source, tmp_path / "out.mp4")
     assert (tmp_path / ".out.mp4.parts" / "thesis.txt").read_text() == "mine"
 

@@ -77,7 +77,7 @@ def test_a_picture_removed_meanwhile_is_made_again(tmp_path, alpha, calls):
 
 def test_a_gap_is_named(tmp_path):
     write_pictures(tmp_path / "a", [3, 4, 6])
-    with pytest.raises(VideoError, match=r"0005\.png: missing, though .*0006\.png exists"):
+    with pytest.raises(VideoError, match=r"0005\.png: missing, but .*0006\.png exists"):
         run(tmp_path / "a" / "%04d.png", tmp_path / "out.mp4")
 
 
@@ -100,5 +100,5 @@ def test_frames_of_different_sizes(tmp_path):
     write_pictures(tmp_path / "a", range(1, 8))
     save_image(tmp_path / "a" / "0004.png", np.zeros((3, 10, 12)))
     for alpha in (0.0, 0.5):
-        with pytest.raises(VideoError, match="a frame of 12x10 pixels follows others of 48x32"):
+        with pytest.raises(VideoError, match="a frame of 12x10 pixels follows frames of 48x32"):
             run(tmp_path / "a" / "%04d.png", tmp_path / "out.mp4", temporal_alpha=alpha)

@@ -94,7 +94,7 @@ def test_tiles_are_placed_as_by_to_display_tensor(count, rows, columns):
 
 def test_tiles_are_clamped_and_have_one_size():
     assert tile([np.array([-1.0, 0.5, 2.0]).reshape(3, 1, 1)]).ravel().tolist() == [0, 0.5, 1]
-    with pytest.raises(VideoError, match="a frame of 4x2 pixels follows others of 4x3"):
+    with pytest.raises(VideoError, match="a frame of 4x2 pixels follows frames of 4x3"):
         tile([np.zeros((3, 3, 4)), np.zeros((3, 2, 4))])
 
 
@@ -117,7 +117,7 @@ def test_the_camera_is_asked_for_size_and_speed(monkeypatch):
     with pytest.raises(VideoError, match="-webcam_idx 0: the camera delivers no more frames"):
         next(frames)
     assert Camera.last.released
-    with pytest.raises(VideoError, match="-webcam_idx 3: no such camera; or name a film with -video"):
+    with pytest.raises(VideoError, match="-webcam_idx 3: no such camera; choose another number"):
         next(camera_frames(WebcamOptions(webcam_idx=3.0)))
 
 
@@ -164,7 +164,7 @@ def test_an_error_leaves_no_recording(tmp_path):
     source = make_film(tmp_path / "in.mp4")
     sizes = iter([(4, 4), (4, 4), (4, 6)])
     options = WebcamOptions(video=str(source), output_video=str(tmp_path / "out.mp4"), show=0.0)
-    with pytest.raises(VideoError, match="a frame of 6x4 pixels follows others of 4x4"):
+    with pytest.raises(VideoError, match="a frame of 6x4 pixels follows frames of 4x4"):
         run_webcam(options, [lambda _: np.zeros((3, *next(sizes)))])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
 
@@ -216,7 +216,7 @@ def test_a_film_that_is_none():
         ({"show": 2.0}, "-show 2: must be a whole number from 0 to 1"),
         ({"webcam_fps": 0.0}, "-webcam_fps 0: must be at least 0.01"),
         ({"webcam_fps": float("nan")}, "-webcam_fps nan"),
-        ({"show": 0.0}, "-show 0: nothing would be seen; add -output_video or -frames"),
+        ({"show": 0.0}, "-show 0: there would be no output; add -output_video or -frames"),
         ({"video": "a.mp4", "output_video": "a.mp4"}, "-output_video: would overwrite -video"),
     ],
 )
@@ -226,5 +226,5 @@ def test_values_that_mean_nothing(changes, message):
 
 
 def test_a_recording_that_cannot_be_written():
-    with pytest.raises(VideoError, match=r"unknown kind of film '\.webm'"):
+    with pytest.raises(VideoError, match=r"unknown video format '\.webm'"):
         run_webcam(WebcamOptions(output_video="a.webm"), [invert])
