@@ -1,1 +1,1 @@
-"""The programs of fast-neural-style that optimise: the training of a network, and one picture."""
+"""Training of transform networks, and slow_neural_style's optimisation of one picture."""

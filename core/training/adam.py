@@ -1,4 +1,4 @@
-"""Torch7's ADAM: epsilon is added before the bias is corrected, which PyTorch does the other way round."""
+"""Torch7's Adam: epsilon is added before bias correction; PyTorch adds it after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 @dataclass(frozen=True)
 class AdamState:
-    """What an optimiser depends on besides the weights; the moments are of all of them, end to end."""
+    """The state of the optimiser. first, second: moments of all weights, concatenated."""
 
     steps: int
     learning_rate: float
@@ -27,8 +27,8 @@ class AdamState:
 class Torch7Adam(Optimizer):
     """Matches optim.adam (torch/optim 656c42a).
 
-    parameters: are moved into one tensor, as Torch7's getParameters does, so that a step is a few operations.
-    weight_decay: adds that share of the weights to their gradient, as optim.adam's own option.
+    parameters: moved into one tensor, as Torch7's getParameters does, so that a step is a few operations.
+    weight_decay: the gradient gets weight_decay times the weights added, as in optim.adam.
     """
 
     def __init__(
@@ -45,33 +45,33 @@ class Torch7Adam(Optimizer):
         self.reset()
 
     def reset(self) -> None:
-        """Forget all moments."""
+        """Set all moments and the number of steps to 0."""
         self._steps = 0
         self._first = torch.zeros_like(self._weights)
         self._second = torch.zeros_like(self._weights)
 
     def decay(self, factor: float) -> None:
-        """Lower the learning rate. Kept: all moments are forgotten."""
+        """Multiply the learning rate by ``factor`` and reset all moments, as the original does."""
         self.learning_rate *= factor
         self.reset()
 
     def largest_moment(self) -> float:
-        """Infinite where squared gradients exceeded single precision: such weights no longer move."""
+        """The largest second moment; infinite if squared gradients overflowed, which stops those weights."""
         return float(self._second.max())
 
     def state_of_training(self) -> AdamState:
-        """Where the optimiser stands; valid until its next step."""
+        """The current state; its tensors are valid until the next step."""
         return AdamState(self._steps, self.learning_rate, self._first, self._second)
 
     def restore(self, state: AdamState) -> None:
-        """Go on where another one of the same network stood."""
+        """Continue from the state of another optimiser of the same network."""
         self._steps, self.learning_rate = state.steps, state.learning_rate
         self._first.copy_(state.first)
         self._second.copy_(state.second)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """One step along the gradients that the parameters hold. There is no closure."""
+        """Make one step with the gradients of the parameters; ``closure`` is not used."""
         gradients = [parameter.grad for parameter in self._parameters]
         gradient = torch.cat([part.reshape(-1) for part in gradients if part is not None])
         if self._weight_decay:

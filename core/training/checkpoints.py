@@ -1,8 +1,8 @@
-"""The state of a training on disk, from which -resume goes on: ``CHECKPOINT_NAME.state.safetensors``.
+"""Saves and loads the state of a training for -resume: ``CHECKPOINT_NAME.state.safetensors``.
 
-Weights, statistics and moments as tensors, losses in double precision, the rest as JSON in the metadata.
-Nothing random is left once the first weights are drawn, and the position in the data follows from the
-iteration.
+Weights, statistics and moments are stored as tensors, losses as float64 tensors, the rest as JSON in the
+metadata. No random state is stored: only the first weights are random, and the iteration gives the position
+in the data.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOT_DECIDING = frozenset(
 
 @dataclass(frozen=True)
 class TrainingState:
-    """A training between two iterations. scaler: of GradScaler; empty where there is none."""
+    """The state of a training between two iterations. scaler: state of GradScaler, empty if unused."""
 
     start: Start
     adam: AdamState
@@ -49,22 +49,22 @@ class TrainingState:
 
 
 def state_file(checkpoint_name: str) -> Path:
-    """Where the state of a training is."""
+    """The file with the state of a training."""
     return Path(f"{checkpoint_name}.state.safetensors")
 
 
 def network_file(checkpoint_name: str) -> Path:
-    """Where its network is."""
+    """The file with the network of a training."""
     return Path(f"{checkpoint_name}.safetensors")
 
 
 def history_file(checkpoint_name: str) -> Path:
-    """Where its losses are."""
+    """The file with the losses of a training."""
     return Path(f"{checkpoint_name}.json")
 
 
 def onnx_file(checkpoint_name: str) -> Path:
-    """Where its network is as ONNX, at the end."""
+    """The ONNX file of the network, written at the end of the training."""
     return Path(f"{checkpoint_name}.onnx")
 
 
@@ -76,7 +76,7 @@ def files_of(settings: TrainSettings) -> list[Path]:
 
 
 def run_identity(settings: TrainSettings) -> Record:
-    """What the weights depend on. Validation pictures change none."""
+    """The settings and inputs that the weights depend on; validation pictures are not among them."""
     inputs = training_pictures(settings)
     if settings.percep_loss_weight > 0:
         inputs["loss_network"] = [hashed_file(settings.loss_network, find_model_file(settings.loss_network))]
@@ -93,7 +93,7 @@ def run_identity(settings: TrainSettings) -> Record:
 
 
 def save_state(path: Path, identity: Record, state: TrainingState) -> None:
-    """Complete or not at all. Raises: CheckpointError."""
+    """Write the state, never a partial file. Raises: CheckpointError."""
     from safetensors.torch import save
 
     described = {
@@ -126,9 +126,9 @@ def _tensors(state: TrainingState) -> Iterator[tuple[str, Tensor]]:
 
 
 def load_state(path: Path, settings: TrainSettings) -> TrainingState:
-    """The state of a training that depends on the same.
+    """Read the state of a training with the same settings and inputs.
 
-    Raises: CheckpointError: damaged, or of a training with other flags, losses or style.
+    Raises: CheckpointError: it is damaged, or from a training with other flags, loss network or style.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -140,20 +140,20 @@ def load_state(path: Path, settings: TrainSettings) -> TrainingState:
         state = _restored(described, tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise CheckpointError(
-            f"{path}: a damaged state, or none at all; delete it and start without -resume"
+            f"{path}: damaged, or not the state of a training; delete it and start without -resume"
         ) from None
     if changed:
         raise CheckpointError(
-            f"{path}: of another training: {'; '.join(changed)}. Take the flags of then, or start without "
-            "-resume"
+            f"{path}: from another training: {'; '.join(changed)}. Use the flags of that training, or start "
+            "without -resume"
         )
     return state
 
 
 def why_stale(settings: TrainSettings, given: Collection[str]) -> list[str]:
-    """Sentences about why the training has to go on, or to run again; none if it is finished.
+    """The reasons why the training is not finished and up to date, one sentence each; none if it is.
 
-    given: the flags that were written down.
+    given: names of the flags that the user set.
     """
     missing = [f"there is no {path}" for path in files_of(settings) if not path.exists()]
     if missing:
@@ -168,9 +168,9 @@ def why_stale(settings: TrainSettings, given: Collection[str]) -> list[str]:
 
 
 def _restored(described: Any, tensors: dict[str, Tensor]) -> TrainingState:
-    """Raises KeyError, TypeError, ValueError or RuntimeError where something is not as it was written."""
+    """The state from its parts. Raises KeyError, TypeError, ValueError or RuntimeError if it is damaged."""
     if described["format"] != FORMAT:
-        raise ValueError("another format")
+        raise ValueError("unknown format")
     architecture = Architecture(**described["architecture"])
     network = build(architecture)
     network.load_state_dict(_below("network.", tensors))
@@ -182,7 +182,7 @@ def _restored(described: Any, tensors: dict[str, Tensor]) -> TrainingState:
     )
     count = sum(parameter.numel() for parameter in network.parameters())
     if not adam.first.shape == adam.second.shape == (count,):
-        raise ValueError("the moments are of another network")
+        raise ValueError("the moments do not fit the network")
     history = History(
         tensors["history.total"].tolist(),
         {name: values.tolist() for name, values in _below("history.parts.", tensors).items()},

@@ -1,4 +1,4 @@
-"""Training by several processes, each with its part of every batch: what ``torchrun`` starts."""
+"""Training by several processes started by ``torchrun``, each with its part of every batch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from core.transform.torch_runner import torch_device
 
 
 class Part(NamedTuple):
-    """A process's pictures of a batch.
+    """The pictures of a batch for one process.
 
-    pictures: how many they are; 0 where there are not enough, and one keeps the process in step without
-    counting.
+    pictures: how many of them count. It is 0 if there are too few for all processes; the process then runs
+    one picture that does not count, to stay in step.
     """
 
     batch: Batch
@@ -30,13 +30,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of one training; ``rank`` 0 alone logs and writes."""
+    """The processes of one training; only ``rank`` 0 logs and writes files."""
 
     rank: int = 0
     size: int = 1
 
     def part(self, batch: Batch) -> Part:
-        """Every ``size``-th picture."""
+        """This process's part of a batch: every ``size``-th picture."""
         if self.size == 1:
             return Part(batch, len(batch.x))
         some = slice(self.rank, None, self.size) if self.rank < len(batch.x) else slice(1)
@@ -51,20 +51,20 @@ class Group:
         return values
 
     def any(self, value: bool) -> bool:
-        """Whether it is true in any process."""
+        """Whether ``value`` is true in any process."""
         return bool(self.summed(torch.tensor(float(value))).item()) if self.size > 1 else value
 
     def wrapped(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """The module with gradients that are averaged over all processes.
+        """The module with gradients averaged over all processes.
 
-        Raises: DeviceError: batch normalisation on CPUs, whose statistics PyTorch cannot gather.
+        Raises: DeviceError: batch normalisation on CPUs; PyTorch cannot combine its statistics there.
         """
         if self.size == 1:
             return module
         if device.type == "cpu" and any(isinstance(layer, nn.BatchNorm2d) for layer in module.modules()):
             raise DeviceError(
-                "batch normalisation cannot be trained by several processes on CPUs: train with "
-                "-use_instance_norm 1, by one process, or on GPUs"
+                "batch normalisation cannot be trained by several processes on CPUs: use "
+                "-use_instance_norm 1, one process, or GPUs"
             )
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(module, forward_sync_buffers=False)
@@ -72,9 +72,9 @@ class Group:
 
 @contextmanager
 def joined(gpu: int) -> Iterator[tuple[Group, torch.device, tuple[str, ...]]]:
-    """The group that torchrun put this process in, or one alone; its device, and notices about it.
+    """The group of processes started by torchrun (or this process alone), its device and notices.
 
-    gpu: the flag -gpu; with several processes each takes the GPU of its own number.
+    gpu: the flag -gpu; with several processes, each uses the GPU of its local rank.
     Raises: DeviceError.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:

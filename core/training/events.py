@@ -1,4 +1,4 @@
-"""What a training reports, in the order of train.lua."""
+"""The events of a training, in the order in which train.lua reports them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from core.training.network_start import Start
 
 @dataclass(frozen=True)
 class NetworkReady:
-    """Network and losses are there; training goes on behind iteration ``done``.
+    """Network and losses are ready; training continues after iteration ``done``.
 
-    names: of the parts of the loss.
+    names: the names of the loss's parts.
     """
 
     start: Start
@@ -26,8 +26,8 @@ class NetworkReady:
 class Step:
     """One step of the optimiser.
 
-    loss: the total.  parts: what it is made of, by name (``pixel``, ``content-16``, ``style-4`` ...).
-    learning_rate: of this step.  seconds_waited: for pictures, since the start.
+    loss: the total loss.  parts: its parts by name (``pixel``, ``content-16``, ``style-4`` ...).
+    learning_rate: that of this step.  seconds_waited: seconds waited for pictures since the start.
     """
 
     iteration: int
@@ -40,14 +40,14 @@ class Step:
 
 @dataclass(frozen=True)
 class ValidationStarted:
-    """The validation set is looked at."""
+    """Validation starts."""
 
     iteration: int
 
 
 @dataclass(frozen=True)
 class Validated:
-    """``loss``: the mean total over the batches of validation."""
+    """Validation is done. loss: the mean total loss over the validation batches."""
 
     iteration: int
     loss: float
@@ -55,7 +55,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class SampleMade:
-    """The sample picture, stylised; float64 (3, H, W), R,G,B, not clamped."""
+    """The stylised sample picture, float64 (3, H, W), RGB, values about 0 to 1, not clamped."""
 
     iteration: int
     picture: Image
@@ -63,14 +63,14 @@ class SampleMade:
 
 @dataclass(frozen=True)
 class CheckpointDue:
-    """All that the rest of the training depends on; valid until the next event is asked for."""
+    """A checkpoint should be written. state: the state of the training, valid until the next event."""
 
     state: TrainingState
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """The training ends early, as asked; a checkpoint came before."""
+    """The training stops early, as requested; a CheckpointDue event came before."""
 
     iteration: int
 

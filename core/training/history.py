@@ -1,4 +1,4 @@
-"""The losses of a training so far, and the JSON file that train.lua writes of them."""
+"""The losses of a training, and the JSON file that train.lua writes with them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from core.settings.training import TrainSettings
 
 @dataclass
 class History:
-    """total, parts: a number per iteration, by name of the part.
+    """The losses of all iterations.
 
-    validation: the losses after the iterations of ``validated_at``.
+    total: the total loss of each iteration.  parts: the same for each part, by name.
+    validation: the validation losses after the iterations in ``validated_at``.
     """
 
     total: list[float] = field(default_factory=list)
@@ -27,17 +28,17 @@ class History:
 
     @property
     def iterations(self) -> int:
-        """Those that are done."""
+        """The number of iterations done."""
         return len(self.total)
 
     def add(self, total: float, parts: Mapping[str, float]) -> None:
-        """The losses of the next iteration."""
+        """Append the losses of the next iteration."""
         self.total.append(total)
         for name, value in parts.items():
             self.parts.setdefault(name, []).append(value)
 
     def add_validation(self, loss: float) -> None:
-        """The validation after the last iteration."""
+        """Append the validation loss after the last iteration."""
         self.validation.append(loss)
         self.validated_at.append(self.iterations)
 

@@ -1,4 +1,4 @@
-"""The weights a new network begins with: Torch7's, from its generator, in the order of its modules."""
+"""Initial weights of a new network, drawn from Torch7's generator in the order of the modules."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from core.arithmetic.torch7_random import Torch7Random
 
 @torch.no_grad()
 def initialise(network: nn.Module, random: Torch7Random) -> None:
-    """Fill the weights of a network that :func:`core.transform.networks.architecture.build` made.
+    """Initialise the weights of a network made by :func:`core.transform.networks.architecture.build`.
 
-    Convolutions, transposed ones too: weights and biases uniform within 1 / sqrt(kernel area x input planes).
+    Convolutions, also transposed: weights and biases uniform within +-1 / sqrt(kernel area x input planes).
     Normalisation: weights uniform in 0..1, biases 0.
     """
     for layer in network.modules():
@@ -30,6 +30,6 @@ def initialise(network: nn.Module, random: Torch7Random) -> None:
 
 
 def _fill(tensor: Tensor, random: Torch7Random, low: float, high: float) -> None:
-    """In memory order, in double precision, rounded once."""
+    """Fill a tensor in memory order; values are drawn in double precision and rounded once."""
     values = random.uniform(tensor.numel()) * (high - low) + low
     tensor.copy_(torch.from_numpy(values.astype(np.float32)).view_as(tensor))

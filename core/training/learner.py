@@ -1,4 +1,4 @@
-"""One network that learns: batches to losses, to gradients, to a step, in one or more processes."""
+"""One step of training: losses, gradients and optimiser step, in one or more processes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from core.training.network_start import Start
 from core.transform.networks.layers import TotalVariation
 from core.transform.pixels import FORMATS
 
-TAIL = 3  # tanh, constant, total variation
+TAIL = 3  # the last modules: tanh, constant, total variation
 
 
 class MixedNetwork(nn.Module):
-    """A transform network whose convolutions may run in 16 bits, its result being float32 all the same."""
+    """A transform network whose convolutions may run in 16 bits; the result is always float32."""
 
     def __init__(self, network: nn.Sequential, dtype: torch.dtype) -> None:
         super().__init__()
@@ -42,9 +42,9 @@ class MixedNetwork(nn.Module):
 
 
 class Learner:
-    """Network, losses and optimiser.
+    """Network, losses and optimiser of a training.
 
-    start: the network, which is changed in place.  resumed: where an earlier training of it stood.
+    start: the network, which is changed in place.  resumed: the state of an earlier training to continue.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Learner:
         start.network.requires_grad_(True).train().to(device)
         for layer in start.network.modules():
             if isinstance(layer, nn.ReLU):
-                layer.inplace = False  # on what instance normalisation returns, autograd would copy it
+                layer.inplace = False  # in-place ReLU after instance normalisation makes autograd copy
         self.adam = Torch7Adam(start.network.parameters(), settings.learning_rate, settings.weight_decay)
         self._device, self._group, self._dtype = device, group, number_format(settings.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
@@ -74,16 +74,16 @@ class Learner:
         self._smoothing = next(layer for layer in start.network if isinstance(layer, TotalVariation))
 
     def state(self, history: History) -> TrainingState:
-        """All that the rest of the training depends on."""
+        """The state from which the training can be continued."""
         return TrainingState(self.start, self.adam.state_of_training(), history, self.scaler.state_dict())
 
     def largest_weight(self) -> float:
-        """NaN if any weight is that."""
+        """The largest absolute weight; NaN if any weight is NaN."""
         largest = [weights.detach().abs().max() for weights in self.start.network.parameters()]
         return float(torch.stack(largest).max())
 
     def fit(self, batches: Sequence[Batch]) -> dict[str, float]:
-        """One step along the mean gradient of all pictures of some batches; the parts of their loss."""
+        """Make one step with the mean gradient over all pictures of the batches; returns the loss's parts."""
         self.adam.zero_grad(set_to_none=True)
         pictures = sum(len(batch.x) for batch in batches)
         parts = torch.zeros(len(self.loss.names), device=self._device)
@@ -124,17 +124,20 @@ class Learner:
 
     def _moved(self, pictures: Any) -> Tensor:
         tensor = torch.from_numpy(pictures)
-        if self._device.type == "cuda":  # so that the copy does not keep the processor waiting
+        if self._device.type == "cuda":  # copies from pinned memory do not block the CPU
             tensor = tensor.pin_memory()
         return tensor.to(self._device, non_blocking=True)
 
     def _smooth(self, counts: bool) -> None:
-        """Total variation is a sum over pictures beside the loss, so what scales that must not reach it."""
+        """Set the total variation strength so that it cancels the scaling of the loss.
+
+        Total variation adds its own gradient, summed over pictures, which must not be scaled with the loss.
+        """
         strength = self.start.architecture.tv_strength * self.scaler.get_scale() * self._group.size
         self._smoothing.strength = strength if counts else 0.0
 
     def _gathering_at(self, last: bool) -> AbstractContextManager[Any]:
-        """Processes exchange their gradients with the last batch of a step only."""
+        """Let processes exchange gradients only with the last batch of a step."""
         if isinstance(self._network, DistributedDataParallel) and not last:
             return self._network.no_sync()
         return nullcontext()
@@ -144,7 +147,7 @@ class Learner:
 
 
 def number_format(precision: str, device: torch.device) -> torch.dtype:
-    """What convolutions are computed in. float16 only where a GPU has no bfloat16."""
+    """The dtype of convolutions; float16 only on a GPU without bfloat16."""
     if precision == "full":
         return torch.float32
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
@@ -153,10 +156,10 @@ def number_format(precision: str, device: torch.device) -> torch.dtype:
 
 
 def prepare_device(settings: TrainSettings, device: torch.device, group: Group) -> None:
-    """PyTorch's own switches, for the whole process."""
+    """Set PyTorch's options for the whole process."""
     if device.type == "cpu":
         torch.set_num_threads(int(settings.threads) or max(1, available_cores() // group.size))
         return
     torch.backends.cudnn.enabled = settings.use_cudnn == 1
-    torch.backends.cudnn.benchmark = True  # all batches have one size; the original does so too
+    torch.backends.cudnn.benchmark = True  # all batches have one size; the original sets this too
     torch.backends.cudnn.allow_tf32 = settings.precision != "full"

@@ -1,4 +1,4 @@
-"""What a training minimises: a pixel loss and the perceptual losses, weighted."""
+"""The loss of a training: the weighted sum of a pixel loss and perceptual losses."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PIXEL_LOSSES = {"L2": mse_loss, "L1": l1_loss, "SmoothL1": smooth_l1_loss}
 
 
 class Losses(NamedTuple):
-    """total: the scalar to minimise.  parts: a number for each of TrainingLoss.names, without gradient."""
+    """total: the scalar to minimise.  parts: one value for each of TrainingLoss.names, without gradient."""
 
     total: Tensor
     parts: Tensor
 
 
 class TrainingLoss(nn.Module):
-    """Losses of a batch of network outputs.
+    """The loss of a batch of network outputs.
 
-    names: of the parts: ``pixel`` with its weight, and as in train.lua's histories ``content-16``,
-    ``style-4`` with their layers' weights, but without -percep_loss_weight.
+    names: the names of its parts. ``pixel`` includes its weight. ``content-16``, ``style-4`` and so on
+    include the weights of their layers but not -percep_loss_weight, as in train.lua's histories.
     """
 
     def __init__(self, settings: TrainSettings, device: torch.device) -> None:
@@ -48,7 +48,7 @@ class TrainingLoss(nn.Module):
         self.names = (*(("pixel",) if self._pixel_weight > 0 else ()), *layers)
 
     def forward(self, output: Tensor, target: Tensor) -> Losses:
-        """Of outputs and what they should resemble, both (N, 3, H, W) in the loss network's values."""
+        """The losses of outputs against targets, both (N, 3, H, W) in the loss network's pixel format."""
         parts: list[Tensor] = []
         total = output.new_zeros((), dtype=torch.float32)
         if self._pixel_weight > 0:
@@ -61,7 +61,7 @@ class TrainingLoss(nn.Module):
         return Losses(total, torch.stack(parts).detach())
 
     def total(self, parts: Mapping[str, float]) -> float:
-        """The loss that parts make up."""
+        """The total loss from its parts."""
         rest = sum(value for name, value in parts.items() if name != "pixel")
         return parts.get("pixel", 0.0) + self._weight * rest
 
@@ -78,7 +78,10 @@ def _perceptual_loss(settings: TrainSettings, device: torch.device) -> Perceptua
 
 
 class Encoder(nn.Module):
-    """Pictures of a batch to the networks' values. Kept: in single precision, divided by 255 first."""
+    """Converts the pictures of a batch to the networks' pixel format.
+
+    Matches the original: single precision, division by 255 first.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -90,7 +93,7 @@ class Encoder(nn.Module):
         self.register_buffer("deviation", torch.tensor(pixels.deviation).view(3, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W), R,G,B to float32 of the same shape."""
+        """uint8 (N, 3, H, W), RGB, to float32 of the same shape."""
         x = pictures.float() / 255
         if self._pixels.order == "bgr":
             x = x.flip(1)

@@ -1,4 +1,4 @@
-"""The loss network: a trained classifier, cut behind the last layer whose activations a loss looks at."""
+"""The loss network: a trained classifier, cut after the last layer that a loss uses."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from core.transform.networks.load import split_checkpoint
 
 
 class LossNetwork(nn.Module):
-    """Activations of some layers of a frozen network in evaluation mode.
+    """Computes the activations of some layers of a frozen network in evaluation mode.
 
-    modules: the layers in order.  names: of each, as in ``relu2_2``.  layers: those wanted, each by its
-    number from 1 on (``9``), by its name, or by numbers of nested containers (``3-2``, as for ResNets).
-    Raises: NetworkError: no such layer. (train.lua silently takes its loss as 0.)
+    modules: all layers in order.  names: their names, such as ``relu2_2``.  layers: the wanted layers, each
+    given by number from 1 on (``9``), name, or numbers of nested containers (``3-2``, for ResNets).
+    Raises: NetworkError: no such layer. (train.lua silently uses 0 as its loss.)
     """
 
     def __init__(self, modules: Sequence[nn.Module], names: Sequence[str], layers: Sequence[str]) -> None:
@@ -34,11 +34,14 @@ class LossNetwork(nn.Module):
         self.body = nn.Sequential(*modules[: last + 1])
         for module in self.body.modules():
             if isinstance(module, nn.ReLU):
-                module.inplace = False  # it would overwrite what a loss on the layer before has seen
+                module.inplace = False  # in place, it would overwrite the activations of the layer before
         self.eval().requires_grad_(False)
 
     def check_different(self, layers: Iterable[str]) -> None:
-        """A number and a name may mean one layer, whose loss would count twice. Raises: NetworkError."""
+        """Check that no layer is named twice (by number and name), which would count its loss twice.
+
+        Raises: NetworkError.
+        """
         known: dict[nn.Module, str] = {}
         for layer in layers:
             other = known.setdefault(self._wanted[layer][1], layer)
@@ -46,9 +49,9 @@ class LossNetwork(nn.Module):
                 raise NetworkError(f"'{other}' and '{layer}' are the same layer; leave one out")
 
     def forward(self, x: Tensor, layers: Collection[str] | None = None) -> dict[str, Tensor]:
-        """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W), values as it was trained.
+        """The activations (N, C, H, W) of each wanted layer for x (N, 3, H, W) in the network's pixel format.
 
-        layers: only those of the wanted; what lies behind the last of them is not computed.
+        layers: only these of the wanted layers; layers after the last of them are not computed.
         """
         seen: dict[str, Tensor] = {}
         wanted = {layer: self._wanted[layer] for layer in (self._wanted if layers is None else layers)}
@@ -66,7 +69,7 @@ class LossNetwork(nn.Module):
 
 
 def load_loss_network(path: str, layers: Sequence[str]) -> LossNetwork:
-    """A .t7 file of an nn.Sequential, or a caffemodel; also found in vgg_models/ under its base name.
+    """Load a .t7 file of an nn.Sequential or a caffemodel; also looked up in vgg_models/ by its base name.
 
     Raises: RegistryError, T7Error, CaffemodelError, NetworkError, each naming the file.
     """
@@ -92,7 +95,7 @@ def _from_caffe(file: Path) -> tuple[list[nn.Module], list[str]]:
 
 
 def _vgg_names(modules: Sequence[nn.Module]) -> Iterator[str]:
-    """Names as in VGG: a new block begins behind each pooling, a new number with each convolution."""
+    """Layer names as in VGG: the block number counts poolings, the second number convolutions in a block."""
     block, number = 1, 0
     for position in itertools.count():
         if position == len(modules):
@@ -111,7 +114,7 @@ def _vgg_names(modules: Sequence[nn.Module]) -> Iterator[str]:
 
 
 def _addressed(layer: str, modules: Sequence[nn.Module], names: Sequence[str]) -> tuple[int, nn.Module]:
-    """The position of the outermost module that holds the layer, and the layer."""
+    """The position of the outermost module that contains the layer, and the layer."""
     if layer in names:
         return names.index(layer), modules[names.index(layer)]
     try:

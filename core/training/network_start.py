@@ -1,4 +1,4 @@
-"""The network that a training begins with: new, or a checkpoint's; padded so that its pictures fit."""
+"""The initial network of a training, new or from a checkpoint, padded to give the right output size."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ FAR = 1024  # multiples of the stride
 
 
 class Start(NamedTuple):
-    """A network with all that decides its modules."""
+    """A network and its architecture."""
 
     architecture: Architecture
     network: nn.Sequential
 
 
 def with_inherited(settings: TrainSettings, given: Collection[str]) -> TrainSettings:
-    """Settings with the -tv_strength of the checkpoint to begin with, unless that flag was written down.
+    """Settings with the -tv_strength of the checkpoint, unless the user set this flag (``given``).
 
     Raises: T7Error, TransformError.
     """
@@ -47,14 +47,14 @@ def with_inherited(settings: TrainSettings, given: Collection[str]) -> TrainSett
 
 
 def starting_network(settings: TrainSettings, batch: Batch) -> Start:
-    """The network to train: of a checkpoint all but the strength of its total variation.
+    """The network to train: new, or from -resume_from_checkpoint with -tv_strength from the settings.
 
-    batch: pictures such as it will get.
+    batch: a batch of the training; its sizes decide the padding.
     Raises: T7Error, TransformError.
     """
     start = _of_checkpoint(settings) if settings.resume_from_checkpoint else _new(settings)
     if not list(start.network.parameters()):
-        raise TransformError(f"-arch {settings.arch}: has no layer with weights; there is nothing to learn")
+        raise TransformError(f"-arch {settings.arch}: has no layer with weights to train")
     return _fitted(start, settings.padding_type, batch)
 
 
@@ -94,9 +94,10 @@ def _rebuilt(architecture: Architecture, module: nn.Module) -> nn.Sequential:
 
 
 def _fitted(start: Start, padding_type: str, batch: Batch) -> Start:
-    """Insert the reflection of 'reflect-start' where the output would be too small, as the first step does.
+    """Insert the reflection padding of 'reflect-start' if the output would be too small.
 
-    Ours: from the sizes alone, without a forward pass that moves the statistics of batch normalisation.
+    The original does this in the first step. Here it follows from the sizes alone: a forward pass would
+    change the statistics of batch normalisation.
     """
     architecture, network = start
     sides = list(zip(batch.x.shape[2:], batch.y.shape[2:], strict=True))
@@ -117,15 +118,15 @@ def _fitted(start: Start, padding_type: str, batch: Batch) -> Start:
     shown = "x".join(str(side) for side, _ in sides[::-1])
     wanted = "x".join(str(side) for _, side in sides[::-1])
     raise TransformError(
-        f"pictures of {shown} do not become {wanted} in this network; their sides must be multiples of "
+        f"the network does not turn pictures of {shown} into {wanted}; their sides must be multiples of "
         f"{geometry(network).multiple}, and -padding_type and -upsample_factor must suit -arch"
     )
 
 
 def _missing(network: nn.Sequential, side: int, wanted: int) -> Fraction:
-    """Input pixels that lack on each border for an output of ``wanted``.
+    """The input pixels missing on each border for an output side of ``wanted``.
 
-    Looked at for a far larger picture: a small one may vanish in layers without padding.
+    Computed for a far larger picture, because a small one may vanish in layers without padding.
     """
     sizes = geometry(network)
     larger = FAR * sizes.multiple
@@ -136,8 +137,8 @@ def _missing(network: nn.Sequential, side: int, wanted: int) -> Fraction:
 def architecture_of(network: nn.Sequential, padding_type: str) -> Architecture:
     """The architecture that a network was built from.
 
-    padding_type: decides where its layers do not: 'none' and 'reflect-start' differ in training only.
-    Raises: TransformError: no network of train.lua, or not one to go on with.
+    padding_type: used if the layers do not decide it; 'none' and 'reflect-start' differ only in training.
+    Raises: TransformError: it is not a network of train.lua, or its training cannot be continued.
     """
     modules = list(network)
     if any(isinstance(layer, FrozenInstanceNorm2d) for layer in network.modules()):
@@ -147,7 +148,9 @@ def architecture_of(network: nn.Sequential, padding_type: str) -> Architecture:
         )
     tail = modules[-3:]
     if not (len(tail) == 3 and isinstance(tail[1], MulConstant) and isinstance(tail[2], TotalVariation)):
-        raise TransformError("does not end as networks of train.lua do: tanh, constant, total variation")
+        raise TransformError(
+            "is not a network of train.lua: it does not end with tanh, constant, total variation"
+        )
     reflection = _reflection(modules)
     body = modules[1 if reflection else 0 : -3]
     architecture = Architecture(
@@ -168,7 +171,7 @@ def _text(network: nn.Module) -> str:
 
 
 def _reflection(modules: Sequence[nn.Module]) -> int:
-    """Width of a reflection before the network; with padding type 'reflect' it is the convolution's own."""
+    """Width of the reflection padding before the network; 0 if it belongs to the first convolution."""
     first, second = modules[0], modules[1]
     if not isinstance(first, nn.ReflectionPad2d):
         return 0

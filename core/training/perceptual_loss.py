@@ -1,7 +1,7 @@
-"""Perceptual losses of fast-neural-style: what the loss network's activations say about a picture.
+"""The perceptual losses of fast-neural-style, computed from the loss network's activations.
 
-Matches PerceptualCriterion.lua, ContentLoss.lua, StyleLoss.lua, DeepDreamLoss.lua (813c834). Sums and means
-are float32 here as there.
+Matches PerceptualCriterion.lua, ContentLoss.lua, StyleLoss.lua, DeepDreamLoss.lua (813c834), with sums and
+means in float32.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LARGEST_DREAM = 100.0
 
 @dataclass(frozen=True)
 class PerceptualLosses:
-    """Weighted losses by layer, each a scalar tensor; ``dream`` is 0 and has a gradient."""
+    """Weighted losses by layer, each a scalar tensor; ``dream`` has the value 0 and a gradient."""
 
     content: dict[str, Tensor]
     style: dict[str, Tensor]
@@ -30,17 +30,18 @@ class PerceptualLosses:
 
     @property
     def total(self) -> Tensor:
-        """Their sum."""
+        """The sum of all losses."""
         return sum((*self.content.values(), *self.style.values()), self.dream)
 
 
 class PerceptualLoss(nn.Module):
-    """Distances in the loss network.
+    """Content, style and DeepDream losses.
 
-    network: with all layers named here.  content, style, dream: weight by layer.
-    target: 'gram' (Gram matrices) or 'mean' (spatial means) for style.  distance: 'L2' or 'SmoothL1', means.
+    network: computes all layers named here.  content, style, dream: weights by layer.
+    target: style statistic, 'gram' (Gram matrices) or 'mean' (spatial means).
+    distance: 'L2' or 'SmoothL1', averaged over elements.
 
-    Raises: NetworkError: a layer is named twice for one purpose.
+    Raises: NetworkError: a layer is named twice for one loss.
     """
 
     def __init__(
@@ -64,18 +65,18 @@ class PerceptualLoss(nn.Module):
 
     @torch.no_grad()
     def set_style(self, picture: Tensor) -> None:
-        """Take the statistics of a style picture (1, 3, H, W) as targets."""
+        """Use the statistics of a style picture (1, 3, H, W) as targets."""
         seen = self.network(picture, self._style)
         self._style_targets = {layer: self._statistic(seen[layer]) for layer in self._style}
 
     @torch.no_grad()
     def content_targets(self, pictures: Tensor) -> dict[str, Tensor]:
-        """The activations that pictures (N, 3, H, W) should keep."""
+        """The content layers' activations for pictures (N, 3, H, W), used as targets."""
         targets: dict[str, Tensor] = self.network(pictures, self._content)
         return targets
 
     def forward(self, pictures: Tensor, content_targets: Mapping[str, Tensor]) -> PerceptualLosses:
-        """Losses of pictures (N, 3, H, W), values as the loss network was trained."""
+        """The losses of pictures (N, 3, H, W) in the loss network's pixel format."""
         seen = self.network(pictures)
         content = {
             layer: weight * self._distance(seen[layer].float(), content_targets[layer].float())
@@ -92,8 +93,8 @@ class PerceptualLoss(nn.Module):
 def gram_matrices(features: Tensor) -> Tensor:
     """``F F^T / (C H W)`` for each picture: (N, C, H, W) to float32 (N, C, C).
 
-    Always in single precision, and scaled before the product: in half precision a sum of squares over
-    some thousand positions is infinite.
+    Always in single precision, and scaled before the product: in half precision a sum of squares over some
+    thousand positions overflows.
     """
     n, channels, height, width = features.shape
     with torch.autocast(features.device.type, enabled=False):

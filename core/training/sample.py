@@ -1,4 +1,4 @@
-"""The sample picture of a training: how the network stylises a photo so far."""
+"""Stylises the sample picture of a training with the current network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LARGEST_SIDE = 512
 
 
 class Sample:
-    """-sample_image as ``fast_neural_style`` would make it, at most 512 pixels wide or high.
+    """Stylises -sample_image as ``fast_neural_style`` does, with a longer side of at most 512 pixels.
 
-    It is tried at once, so that a picture that cannot be used ends no training in the middle.
+    The constructor stylises it once, so that an unusable picture is reported before the training starts.
 
     Raises: ImageError, TransformError.
     """
@@ -35,12 +35,12 @@ class Sample:
             raise TransformError(f"-sample_image {settings.sample_image}: {error}") from None
 
     def stylised(self, network: nn.Sequential) -> Image:
-        """float64 (3, H, W), R,G,B, not clamped. The network's statistics stay as they are."""
+        """The stylised picture, float64 (3, H, W), RGB, not clamped. The network does not change."""
         return Stylizer(_SampleRunner(self._preprocessing, network, self._device), 0)(self._picture)
 
 
 class _SampleRunner:
-    """The network in evaluation mode for the length of a picture."""
+    """Runs the network in evaluation mode, then returns it to training mode."""
 
     def __init__(self, preprocessing: str, network: nn.Sequential, device: torch.device) -> None:
         pixels, sizes = FORMATS[preprocessing], geometry(network)

@@ -1,11 +1,11 @@
-"""One picture optimised under the losses of the training: the path of slow_neural_style.lua (813c834).
+"""Optimises one picture with the losses of the training, as slow_neural_style.lua (813c834) does.
 
 | step       | dtype   | shape        | values                                                |
 |------------|---------|--------------|-------------------------------------------------------|
 | load_image | float64 | (3, H, W)    | R,G,B, 0..1                                           |
 | scale      | float64 | (3, h, w)    | the same; longer side -image_size, -style_image_size  |
 | encode     | float32 | (1, 3, h, w) | the loss network's own, as -preprocessing says        |
-| the start  | float32 | (3, h, w)    | normal noise of deviation 1 in the network's space    |
+| start      | float32 | (3, h, w)    | normal noise of deviation 1 in the network's space    |
 | decode     | float64 | (3, h, w)    | R,G,B, about 0..1, not clamped; there is no median    |
 """
 
@@ -38,9 +38,9 @@ TOLERANCES = Tolerances(gradient=1e-5, step=0.0)
 
 
 class Values(NamedTuple):
-    """The losses of one evaluation by layer, weights included, and their sum in double precision.
+    """The losses of one evaluation by layer, including weights, and their sum in double precision.
 
-    Neither total variation nor deep-dream layers are in it.
+    Total variation and DeepDream layers are not included.
     """
 
     content: tuple[float, ...]
@@ -49,10 +49,10 @@ class Values(NamedTuple):
 
 
 def optimise(settings: SlowSettings, placement: Placement | None = None) -> Iterator[Event]:
-    """Run the original program's algorithm; what it would print or save comes out as events.
+    """Run the original program's algorithm; yields an event for everything it prints or saves.
 
-    An evaluation's ``x`` is float32 (3, h, w) as the loss network takes it. placement: by default what -gpu
-    and -threads choose.
+    An evaluation's ``x`` is float32 (3, h, w) in the loss network's pixel format. placement: by default
+    chosen by -gpu and -threads.
 
     Raises: NeuralStyleError or CaffemodelError, before or between events.
     """
@@ -68,21 +68,21 @@ def optimise(settings: SlowSettings, placement: Placement | None = None) -> Iter
 
 
 def start(seed: float, shape: Sequence[int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """The noise that a run begins with: torch.randn in double precision, then rounded; a new one below 0."""
+    """The initial noise: torch.randn in double precision, then rounded. A seed below 0 gives new noise."""
     random = Torch7Random(seed if seed >= 0 else None)
     return random.normal(tuple(shape)).astype(np.float32)
 
 
 def output_image(settings: SlowSettings, evaluation: Evaluation) -> Image:
-    """The picture of an evaluation, float64 (3, h, w) R,G,B, not clamped."""
+    """The picture of an evaluation, float64 (3, h, w), RGB, values about 0 to 1, not clamped."""
     return FORMATS[settings.preprocessing].decode(evaluation.x).astype(np.float64)
 
 
 class Objective:
     """The loss and its gradient as a function of the picture.
 
-    content: float64 (3, h, w), scaled. Raises: NeuralStyleError, CaffemodelError: a network or picture that
-    cannot be used.
+    content: the scaled content, float64 (3, h, w), RGB. Raises: NeuralStyleError, CaffemodelError: the loss
+    network or a picture cannot be used.
     """
 
     def __init__(self, settings: SlowSettings, content: Image, device: torch.device) -> None:
@@ -103,7 +103,7 @@ class Objective:
             self._criterion.set_style(torch.tensor(encode(style)[None], device=device))
 
     def __call__(self, x: Tensor) -> tuple[Values, Tensor]:
-        """Of x (3, h, w): losses, and the gradient with that of total variation and of deep-dream layers."""
+        """The losses for x (3, h, w), and the gradient, including total variation and DeepDream layers."""
         picture = x.detach().requires_grad_()
         with _suits(self._name, x.shape, "-image_size"):
             losses = self._criterion(self._smoothing(picture[None]), self._content)
@@ -119,13 +119,13 @@ def _loaded(path: str, longer_side: float) -> Image:
 
 @contextmanager
 def _suits(path: str, shape: Sequence[int], flag: str) -> Iterator[None]:
-    """Raises: NetworkError: the picture is too small for the loss network, or too large for the memory."""
+    """Raises: NetworkError: the picture in the block is too small for the network or too large for memory."""
     try:
         yield
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0]
         raise NetworkError(
-            f"{path}: the loss network cannot take {shape[2]}x{shape[1]} pixels; another {flag} may help "
+            f"{path}: the loss network cannot run on {shape[2]}x{shape[1]} pixels; try another {flag} "
             f"({reason})"
         ) from None
 

@@ -1,4 +1,4 @@
-"""The record of a picture of ``slow_neural_style``."""
+"""Creates the record of a picture made by ``slow_neural_style``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRAM = "slow_neural_style"
 
 
 def run_identity(settings: SlowSettings, placement: Placement) -> Record:
-    """The part of a record that is known before the run, and decides its result."""
+    """The part of the record that is known before the run and decides its result."""
     return {
         **new_record(PROGRAM, settings),
         "inputs": {

@@ -1,7 +1,8 @@
-"""How well a network enlarges: PSNR and SSIM of the luma, against the bicubic filter.
+"""Measures super-resolution: PSNR and SSIM of the luma, for a network and the bicubic filter.
 
-As in the paper: the original is cropped to a multiple of the factor, blurred and shrunk, enlarged by the
-network, matched with its small input, and compared with the original on the Y channel alone.
+As in the paper: the original is cropped to a multiple of the factor, blurred and reduced. The network
+enlarges it; the result gets the histogram of the small input and is compared with the original on the Y
+channel.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ WINDOW = 11  # pixels, of SSIM's Gaussian
 
 
 def luma(pixels: Pixels) -> NDArray[np.float64]:
-    """Y of (3, H, W) bytes, from 16 to 235, not rounded."""
+    """The Y channel of uint8 (3, H, W), RGB: float64 (H, W), values 16 to 235, not rounded."""
     weighted: NDArray[np.float64] = (LUMA * pixels / 255).sum(axis=0) + 16
     return weighted
 
 
 class Quality(NamedTuple):
-    """psnr: in dB.  ssim: of Wang et al. 2004, with their Gaussian window."""
+    """psnr: in dB.  ssim: as in Wang et al. 2004, with their Gaussian window."""
 
     psnr: float
     ssim: float
 
 
 class Measured(NamedTuple):
-    """A picture enlarged by the network and by Pillow's bicubic filter, against the original."""
+    """The quality of a picture enlarged by the network and by Pillow's bicubic filter."""
 
     name: str
     network: Quality
@@ -51,8 +52,8 @@ class Measured(NamedTuple):
 class Evaluation:
     """How a network is measured.
 
-    border: rows and columns at each side that are not compared, as is the custom; by default the factor.
-    histogram: match the network's output with its input.
+    border: rows and columns at each side that are not compared, as is usual; by default the factor.
+    histogram: give the network's output the histogram of its input.
     """
 
     runner: Runner
@@ -61,7 +62,7 @@ class Evaluation:
     histogram: bool = True
 
     def measure(self, path: Path) -> Measured:
-        """Raises: ImageError, TransformError, both naming the file."""
+        """Measure one picture. Raises: ImageError, TransformError, both naming the file."""
         original = self._cropped(path)
         low = low_resolution(original, self.factor)
         try:
@@ -73,16 +74,16 @@ class Evaluation:
         return Measured(path.name, self._quality(original, enlarged), self._quality(original, filtered))
 
     def enlarged(self, low: Pixels) -> Pixels:
-        """(3, h, w) bytes by the network to (3, h * factor, w * factor). Raises: TransformError."""
+        """Enlarge uint8 (3, h, w) to (3, h * factor, w * factor) with the network. Raises: TransformError."""
         content, how = low / 255, self.runner.format
         height, width = low.shape[1:]
         if how.size not in (None, (height, width)):
-            raise TransformError(f"the network takes no {width}x{height} pixels, only {_by(how.size or ())}")
+            raise TransformError(f"the network takes {_by(how.size or ())} pixels only, not {width}x{height}")
         result = how.output.decode(self.runner.run(encoded(content, how))[0]).astype(np.float64)
         if result.shape[1:] != (height * self.factor, width * self.factor):
             raise TransformError(
-                f"the network makes {_by(result.shape[1:])} of {width}x{height} pixels: "
-                f"it does not enlarge by {self.factor}"
+                f"the network enlarges {width}x{height} pixels to {_by(result.shape[1:])}, "
+                f"not by the factor {self.factor}"
             )
         if self.histogram:
             result = match_histograms(result, content)
@@ -103,7 +104,7 @@ class Evaluation:
 
 
 def similarity() -> Callable[[NDArray[np.float64], NDArray[np.float64]], float]:
-    """SSIM of two luma planes. Raises: ImageError: scikit-image is not there."""
+    """A function that computes the SSIM of two luma planes. Raises: ImageError: scikit-image is missing."""
     try:
         from skimage.metrics import structural_similarity
     except ImportError:
@@ -124,7 +125,7 @@ def _by(sides: tuple[int, ...]) -> str:
 
 
 def mean(measured: list[Measured]) -> Measured:
-    """Of all pictures, each counting the same."""
+    """The mean over all pictures, equally weighted."""
     network, filtered = (
         Quality(*np.mean([getattr(one, which) for one in measured], axis=0).tolist())
         for which in ("network", "bicubic")

@@ -1,4 +1,4 @@
-"""A transform network as Torch7 prints it: ``print(model)`` of train.lua."""
+"""Formats a transform network as Torch7's ``print(model)`` in train.lua does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.transform.networks.layers import MulConstant, ResidualBlock, ShaveImag
 
 
 def torch7_text(network: nn.Module) -> str:
-    """Several lines, as nn's own ``__tostring__`` makes them."""
+    """The text of a network, as nn's ``__tostring__`` makes it; several lines."""
     if isinstance(network, ResidualBlock):
         return _sequence([_branches(network), "nn.CAddTable"])
     if isinstance(network, nn.Sequential):

@@ -1,4 +1,4 @@
-"""One training from start to end, in the order of train.lua: the file to read first."""
+"""Trains a network, in the order of train.lua. Read this file first."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def train(
     resumed: TrainingState | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[events.Event]:
-    """Train a network; what train.lua would print or save comes out as events.
+    """Train a network; yields an event for everything that train.lua prints or saves.
 
-    group: the processes that train together.  resumed: where an earlier training with the same flags stood.
-    should_stop: asked after each iteration.
+    group: the processes that train together.  resumed: the state of an earlier training with the same flags.
+    should_stop: called after each iteration; true stops the training.
 
     Raises: NeuralStyleError or CaffemodelError, before or between events.
     """
@@ -80,11 +80,11 @@ def train(
 def _step(
     settings: TrainSettings, batches: Batches, learner: Learner, taken: Sequence[Batch], iteration: int
 ) -> events.Step:
-    """Raises: DivergenceError, NetworkError."""
+    """Make one step of the optimiser. Raises: DivergenceError, NetworkError."""
     learning_rate = learner.adam.learning_rate
     try:
         parts = learner.fit(taken)
-    except (RuntimeError, ValueError) as error:  # too small for a layer, or no memory left
+    except (RuntimeError, ValueError) as error:  # pictures too small for a layer, or out of memory
         height, width = taken[0].x.shape[2:]
         raise NetworkError(
             f"cannot train on {len(taken[0].x)} pictures of {width}x{height} at once: {first_line(error)}"
@@ -95,20 +95,23 @@ def _step(
 
 
 def _check_numbers(learner: Learner, iteration: int) -> None:
-    """Raises: DivergenceError."""
+    """Raises: DivergenceError: a weight or squared gradient is not finite."""
     _finite(learner.largest_weight(), "the largest weight", iteration)
     _finite(learner.adam.largest_moment(), "the largest squared gradient", iteration)
 
 
 def _finite(loss: float, what: str, iteration: int) -> float:
-    """The loss. Raises: DivergenceError."""
+    """The loss itself. Raises: DivergenceError: it is not finite."""
     if not math.isfinite(loss):
         raise DivergenceError(f"stopped at iteration {iteration}: {what} is {loss}. {ADVICE}")
     return loss
 
 
 def _epoch(settings: TrainSettings, batches: Batches, iteration: int) -> float:
-    """Kept: of whole batches, of all pictures whatever -max_train says, infinite if there is no whole one."""
+    """The epoch as train.lua computes it.
+
+    It counts whole batches only and ignores -max_train; infinite if there is no whole batch.
+    """
     whole = batches.training_size // int(settings.batch_size * settings.accumulate)
     return iteration / whole if whole else math.inf
 
@@ -121,6 +124,9 @@ def _validation_loss(settings: TrainSettings, batches: Batches, learner: Learner
 
 
 def _checkpoint_is_due(settings: TrainSettings, iteration: int) -> bool:
-    """As often as asked for; ours: also early, so that a disk that is full is found soon, and at the end."""
+    """Whether to write a checkpoint: every -checkpoint_every iterations, early on, and at the end.
+
+    The original writes no early checkpoint; ours reports a full disk soon.
+    """
     last, every = settings.num_iterations, settings.checkpoint_every
     return iteration in (min(EARLY, every), last) or iteration % every == 0

@@ -132,8 +132,8 @@ def test_a_torch_network_by_number_and_by_name(shared, capsys):
     assert capsys.readouterr().out == numbers
     assert main(words(*more, "-image_size", "4", model=model)) == 1
     assert re.fullmatch(
-        r"slow_neural_style: .*photo.jpg: the loss network cannot take 4x3 pixels; another -image_size may "
-        r"help \(.*too small.*\)\n",
+        r"slow_neural_style: .*photo.jpg: the loss network cannot run on 4x3 pixels; try another -image_size "
+        r"\(.*too small.*\)\n",
         capsys.readouterr().err,
     )
 

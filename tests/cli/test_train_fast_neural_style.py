@@ -236,7 +236,7 @@ def test_diverging(here, capsys, monkeypatch):
 def test_resuming_something_else(capsys):
     assert main(words(num_iterations=2)) == 0
     assert main(words("-resume", num_iterations=2, learning_rate=0.01)) == 1
-    assert "of another training: -learning_rate was 0.001, is 0.01" in capsys.readouterr().err
+    assert "from another training: -learning_rate was 0.001, is 0.01" in capsys.readouterr().err
     assert main(words("-resume", num_iterations=4)) == 0
     out = capsys.readouterr().out
     assert out.startswith("Loading checkpoint from ck/net.state.safetensors\n")
@@ -244,7 +244,7 @@ def test_resuming_something_else(capsys):
     path = state_file("ck/net")
     path.write_bytes(path.read_bytes()[:-9])
     assert main(words("-resume")) == 1
-    assert "a damaged state, or none at all" in capsys.readouterr().err
+    assert "damaged, or not the state of a training" in capsys.readouterr().err
 
 
 def test_nothing_to_resume(capsys):
@@ -299,7 +299,7 @@ def test_config_and_flags_given(here, capsys):
         ({"log_file": "."}, "-log_file .: is a folder; name a file"),
         ({"tensorboard": "a.png"}, "-tensorboard a.png: is a file; name a folder"),
         ({"arch": ""}, "-arch: names no layers"),
-        ({"arch": "U2"}, "-arch U2: has no layer with weights; there is nothing to learn"),
+        ({"arch": "U2"}, "-arch U2: has no layer with weights to train"),
         ({"learning_rate": "1e308"}, "-learning_rate 1e+308: must be at most 3e+38"),
         ({"weight_decay": "-1e308"}, "-weight_decay -1e+308: must be at most 3e+38"),
         ({"accumulate": "1e308"}, "-accumulate 1e+308: must be at most 16777216"),

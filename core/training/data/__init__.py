@@ -1,1 +1,1 @@
-"""The pictures of a training: HDF5 files, folders, and building the former from the latter."""
+"""Reads training pictures from HDF5 files and folders, and builds HDF5 files from folders."""

@@ -1,4 +1,4 @@
-"""What a training is fed with: batches of pictures in a fixed order, from whatever holds them."""
+"""The interface of training data: batches of pictures in a fixed order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 
 class Batch(NamedTuple):
-    """Network inputs and, for super-resolution, what the outputs should be; for style the same pictures.
+    """Network inputs x and targets y, both uint8 (N, 3, H, W), RGB.
 
-    Both uint8 (N, 3, H, W), R,G,B. A last batch of a pass may be smaller.
+    y: the wanted outputs for super-resolution, the same pictures as x for style. The last batch of a pass may
+    be smaller.
     """
 
     x: NDArray[np.uint8]
@@ -19,14 +20,14 @@ class Batch(NamedTuple):
 
 
 class Batches(Protocol):
-    """Training and validation pictures, each in its order, beginning again at the end of a pass.
+    """Training and validation pictures. At the end of a pass the first picture follows again.
 
-    Not shuffled, as in the original's loader.
+    The pictures are not shuffled, as in the original's loader.
     """
 
     @property
     def training_size(self) -> int:
-        """The number of pictures to train on, of which -max_train takes the first."""
+        """The number of all training pictures, before -max_train limits them."""
 
     def training(self) -> Batch:
         """The next batch to train on."""
@@ -35,14 +36,14 @@ class Batches(Protocol):
         """The next batch to validate with."""
 
     def rewind_validation(self) -> None:
-        """Begin validation anew."""
+        """Continue validation with the first batch."""
 
     def seek(self, iteration: int) -> None:
-        """Go to where training stands after so many batches; validation begins anew."""
+        """Go to the position of training after ``iteration`` batches; validation starts again."""
 
     @property
     def seconds_waited(self) -> float:
-        """How long training waited for pictures so far, in seconds."""
+        """The seconds that training has waited for pictures."""
 
     def close(self) -> None:
-        """End reading."""
+        """Stop reading and close all files."""

@@ -1,7 +1,7 @@
-"""An HDF5 file of training pictures, made of folders by several threads; stopped, it goes on where it was.
+"""Builds an HDF5 file of training pictures from folders, with several threads; a stopped build can continue.
 
-Everything is in the order of the pictures' names, whichever thread is first, so that a build that was stopped
-gives the same bytes. make_style_dataset.py takes the directory's order.
+Pictures are stored in the order of their names, so every build, also a continued one, gives the same bytes.
+make_style_dataset.py uses the order of the directory.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ PICTURES_AHEAD = 4  # for each thread
 
 @dataclass(frozen=True)
 class DatasetPlan:
-    """What is made of every picture.
+    """How pictures are converted for training.
 
-    cut: its pieces.  factors: how much smaller the copies beside each piece are; none for style.  limit: the
-    most pieces of a split; 0 for all.
+    cut: how a picture is cut into pieces.  factors: the reduction factors of the small copies of each piece;
+    empty for style.  limit: largest number of pieces in a split, 0 for all.
     """
 
     cut: Squares | Patches
@@ -40,7 +40,7 @@ class DatasetPlan:
     limit: int = 0
 
     def shapes(self, split: str, count: int) -> dict[str, tuple[int, int, int, int]]:
-        """The datasets of a split by name."""
+        """The shapes of the datasets of a split, by name."""
         side = self.cut.side
         if not self.factors:
             return {style_names(split).x: (count, 3, side, side)}
@@ -50,33 +50,33 @@ class DatasetPlan:
         return shapes
 
     def made_of(self, path: Path, corners: Sequence[tuple[int, int]]) -> list[list[Pixels]]:
-        """Of every piece what goes into each dataset, in the order of ``shapes``. Raises: ImageError."""
+        """For every piece, its pixels for each dataset, in the order of ``shapes``. Raises: ImageError."""
         picture = load_rgb(path)
         pieces = [self.cut.cut(picture, top, left) for top, left in corners]
         return [[piece, *(low_resolution(piece, factor) for factor in self.factors)] for piece in pieces]
 
 
 class Begun(NamedTuple):
-    """So many pieces are to be stored; ``done`` are there already."""
+    """The build started: number of pieces to store, and how many of them are stored already."""
 
     total: int
     done: int
 
 
 class Stored(NamedTuple):
-    """So many pieces more are in the file."""
+    """This number of further pieces was stored."""
 
     pieces: int
 
 
 class Skipped(NamedTuple):
-    """A file that cannot be used, and is in no dataset."""
+    """A picture was left out because it cannot be used."""
 
     message: str
 
 
 class Finished(NamedTuple):
-    """The file is complete: shape of each dataset, and how many files were left out."""
+    """The file is complete: shape of each dataset, and the number of pictures left out."""
 
     shapes: dict[str, tuple[int, int, int, int]]
     skipped: int
@@ -87,7 +87,7 @@ Event = Begun | Stored | Skipped | Finished
 
 @dataclass
 class _Split:
-    """looked_at: pictures so far.  stored: pieces so far.  unusable: files left out so far."""
+    """A split and its progress: pictures looked at, pieces stored, unusable files left out."""
 
     name: str
     folder: Path
@@ -101,7 +101,7 @@ class _Split:
         return {"looked_at": self.looked_at, "stored": self.stored, "unusable": self.unusable}
 
     def fingerprint(self, picture: Planned) -> tuple[str, int, int, int]:
-        """What changes where a picture does: name, number of pieces, bytes, date."""
+        """Name, number of pieces, size in bytes and modification time: they change if the picture does."""
         found = (self.folder / picture.name).stat()
         return picture.name, len(picture.corners), found.st_size, found.st_mtime_ns
 
@@ -109,7 +109,7 @@ class _Split:
 def build_dataset(
     target: Path, folders: Mapping[str, Path], plan: DatasetPlan, workers: int
 ) -> Iterator[Event]:
-    """Make ``target`` of the folders 'train' and, where there is one, 'val'.
+    """Build ``target`` from the folder 'train' and, if given, the folder 'val'.
 
     Raises: DatasetError: no pictures, or the file cannot be written.
     """
@@ -118,14 +118,14 @@ def build_dataset(
         yield from _build(target, folders, plan, pool, workers * PICTURES_AHEAD)
     except OSError as error:
         raise DatasetError(
-            f"{target}.part: cannot be written: {_reason(error)}; run again to go on"
+            f"{target}.part: cannot be written: {_reason(error)}; run the command again to continue"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _reason(error: OSError) -> str:
-    """HDF5 gives its own diary as message, in which the system's word for it is hidden."""
+    """The operating system's message, which HDF5 hides in a long message of its own."""
     number = error.errno or next(map(int, re.findall(r"errno = (\d+)", str(error))), 0)
     return os.strerror(number) if number else str(error)
 
@@ -158,7 +158,7 @@ def _build(
 def _examined(
     name: str, folder: Path, plan: DatasetPlan, pool: ThreadPoolExecutor
 ) -> tuple[_Split, list[str]]:
-    """A split as far as the files' first bytes tell, and why some are left out."""
+    """A split planned from the files' headers, and the messages about files left out."""
     refused: list[str] = []
 
     def refuse(_: str, error: ImageError) -> None:
@@ -167,7 +167,7 @@ def _examined(
     pictures = list(planned(folder, picture_names(folder), plan.cut, pool, refuse))
     count = sum(len(picture.corners) for picture in pictures)
     if not count:
-        raise DatasetError(f"{folder}: holds no picture that can be used; the first: {refused[0]}")
+        raise DatasetError(f"{folder}: contains no usable picture; the first problem: {refused[0]}")
     total = min(count, plan.limit or count)
     return _Split(name, folder, pictures, total, unusable=len(refused)), refused
 
@@ -187,7 +187,7 @@ def _shapes(splits: Sequence[_Split], plan: DatasetPlan) -> dict[str, tuple[int,
     shapes: dict[str, tuple[int, int, int, int]] = {}
     for split in splits:
         if not split.stored:
-            raise DatasetError(f"{split.folder}: holds no picture that can be decoded")
+            raise DatasetError(f"{split.folder}: contains no picture that can be decoded")
         shapes |= plan.shapes(split.name, split.stored)
     return shapes
 
@@ -195,7 +195,7 @@ def _shapes(splits: Sequence[_Split], plan: DatasetPlan) -> dict[str, tuple[int,
 def _filled(
     part: PartFile, split: _Split, plan: DatasetPlan, pool: ThreadPoolExecutor, depth: int
 ) -> Iterator[Event]:
-    """Stores what is missing of a split."""
+    """Store the missing pieces of a split."""
     names = list(plan.shapes(split.name, split.total))
 
     def made(picture: Planned) -> list[list[Pixels]] | ImageError:
@@ -214,6 +214,6 @@ def _filled(
             for place, piece in enumerate(wanted, split.stored):
                 for name, pixels in zip(names, piece, strict=True):
                     part.write(name, place, pixels)
-            # after all of them: where a write fails, the picture is still to come
+            # counted after all writes: if a write fails, the picture is stored again later
             split.looked_at, split.stored = split.looked_at + 1, split.stored + len(wanted)
             yield Stored(len(wanted))

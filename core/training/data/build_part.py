@@ -1,7 +1,7 @@
-"""A dataset file that is being made: FILE.h5.part with its final structure, and beside it how far it is.
+"""Writes FILE.h5.part, an unfinished dataset with its final structure, and its progress in FILE.h5.part.json.
 
 The HDF5 library writes only the structure, at the beginning. Pictures are written in place as plain bytes, so
-that a process may be killed at any moment and the file stays sound.
+the file stays valid if the process is killed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ SAVED_EVERY = 1 << 26  # bytes
 
 
 class PartFile:
-    """Datasets (pictures, 3, H, W) of uint8 on their way into ``target``.
+    """The unfinished file of ``target`` with uint8 datasets (pictures, 3, H, W).
 
-    shapes: of each dataset, by name, as far as is known.  plan: what all this is made of; with another plan
-    everything begins anew.  state: what was given to ``save`` last, empty at the start. Raises: OSError.
+    shapes: the largest shape of each dataset, by name.  plan: identifies settings and pictures; if it differs
+    from that of the existing file, the build starts again.  state: the last value given to ``save``, empty at
+    the start. Raises: OSError.
     """
 
     def __init__(self, target: Path, shapes: Shapes, plan: str) -> None:
@@ -56,18 +57,18 @@ class PartFile:
         self._unsaved += pixels.nbytes
 
     def save(self, state: Mapping[str, Any], *, now: bool = False) -> None:
-        """Keep ``state`` for a later process, not more often than is worth while. Raises: OSError."""
+        """Store ``state`` for a later process, after every 64 MiB written or ``now``. Raises: OSError."""
         if self._unsaved < SAVED_EVERY and not now:
             return
         self._file.flush()
-        os.fsync(self._file.fileno())  # what is said to be there must be
+        os.fsync(self._file.fileno())  # the journal may count only what is on disk
         text = json.dumps({"plan": self._plan, "begins": self._begins, "state": state})
         with replaced_when_complete(self._journal) as journal:
             journal.write(text.encode())
         self._unsaved = 0
 
     def finish(self, counts: Mapping[str, int]) -> None:
-        """Give the file its name; datasets keep so many pictures. Raises: OSError."""
+        """Rename the file to its target, each dataset shortened to its count. Raises: OSError."""
         self._file.flush()
         os.fsync(self._file.fileno())
         shapes = {name: (counts[name], *shape[1:]) for name, shape in self._shapes.items()}
@@ -79,7 +80,7 @@ class PartFile:
         self._journal.unlink(missing_ok=True)
 
     def _copy(self, shapes: Shapes) -> None:
-        """Files turned out damaged: a dataset of fixed length cannot be shortened in place."""
+        """Copy to shorter datasets, because damaged pictures were left out; HDF5 cannot shorten in place."""
         path = self._target.with_name(f"{self._target.name}.part.copy")
         begins = create(path, shapes)
         with path.open("r+b") as shorter:
@@ -92,7 +93,7 @@ class PartFile:
         path.replace(self._target)
 
     def close(self) -> None:
-        """Leave what is there for a later process."""
+        """Close the file and leave it for a later process."""
         self._file.close()
 
 

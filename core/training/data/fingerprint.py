@@ -1,7 +1,7 @@
-"""Whether a training's pictures are still the same, without reading all of them.
+"""Computes a fingerprint of a training's pictures without reading all of them.
 
-They may be a hundred thousand files or as many gigabytes, so what is compared stands for the bytes: names and
-sizes of a folder's pictures; the size of an HDF5 file and pieces spread over the whole of it.
+There may be a hundred thousand files, or a hundred gigabytes. For a folder, names and sizes of its pictures
+are hashed; for an HDF5 file, its size and 256 pieces of 64 KiB spread over it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ PIECES, PIECE_BYTES = 256, 1 << 16
 
 
 def training_pictures(settings: TrainSettings) -> dict[str, list[dict[str, str]]]:
-    """The flag that names the pictures, with an entry as records have it; 'unknown' where there are none."""
+    """The flag that names the pictures and its record entry; the hash is 'unknown' if they cannot be read."""
     name = "train_dir" if settings.train_dir else "h5_file"
     path = getattr(settings, name)
     try:
         fingerprint = _of_folder(Path(path)) if settings.train_dir else _of_file(Path(path))
-    except (OSError, DatasetError):  # which the training itself says in better words
+    except (OSError, DatasetError):  # the training itself reports this error
         fingerprint = "unknown"
     return {name: [{"file": local_path(path), "sha256": fingerprint}]}
 

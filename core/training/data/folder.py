@@ -1,4 +1,4 @@
-"""Training straight from a folder of pictures, with the pixels that ``nstyle dataset build`` would store."""
+"""Reads training pictures from a folder, with the same pixels that ``nstyle dataset build`` stores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.training.data.pieces import Cut, low_resolution, planned
 
 
 class Piece(NamedTuple):
-    """A piece of a picture of the folder."""
+    """A piece of a picture: file name and corner in pixels."""
 
     name: str
     top: int
@@ -24,12 +24,12 @@ class Piece(NamedTuple):
 
 
 class FolderSource:
-    """The pieces of all pictures, in the order of their names.
+    """The pieces of all pictures of a folder, in the order of the pictures' names.
 
-    Files that are no pictures by their first bytes are left out. In place of one that turns out damaged
-    where it is decoded stands the next sound one, so that what is at a place depends on the files alone, not
-    on when or by which thread it is read. factor: how much smaller network inputs are; 1 takes the pieces.
-    unusable: why, of each file that is not used, in the words for the person at the terminal.
+    Files that are not pictures by their headers are left out. A picture that turns out damaged when decoded
+    is replaced by the next good one. So the data depend only on the files, not on the order of reading.
+    factor: the reduction factor of the network inputs, 1 for none.
+    unusable: the error message for each file that is not used, by file name.
     """
 
     def __init__(self, folder: Path, cut: Cut, factor: int, pool: Executor) -> None:
@@ -38,7 +38,7 @@ class FolderSource:
         found = planned(folder, picture_names(folder), cut, pool, self._leave_out)
         self._pieces = [Piece(name, *corner) for name, corners in found for corner in corners]
         if not self._pieces:
-            raise DatasetError(f"{folder}: holds no picture that can be used")
+            raise DatasetError(f"{folder}: contains no usable picture")
 
     def _leave_out(self, name: str, error: ImageError) -> None:
         self.unusable[name] = str(error)
@@ -47,7 +47,7 @@ class FolderSource:
         return len(self._pieces)
 
     def read(self, first: int, end: int) -> Batch:
-        """The pieces from ``first`` to before ``end``. Raises: DatasetError: not one can be decoded."""
+        """The pieces from ``first`` to ``end`` - 1. Raises: DatasetError: no picture can be decoded."""
         decoder = _Decoder(self._folder)
         y = np.stack([self._sound(decoder, place) for place in range(first, end)])
         x = y if self._factor == 1 else np.stack([low_resolution(piece, self._factor) for piece in y])
@@ -62,11 +62,11 @@ class FolderSource:
                 return self._cut.cut(decoder.picture(piece.name), piece.top, piece.left)
             except ImageError as error:
                 self._leave_out(piece.name, error)
-        raise DatasetError(f"{self._folder}: holds no picture that can be decoded")
+        raise DatasetError(f"{self._folder}: contains no picture that can be decoded")
 
 
 class _Decoder:
-    """Decodes a picture once for all its pieces that follow one another."""
+    """Decodes a picture once for all its consecutive pieces."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._name = folder, ""

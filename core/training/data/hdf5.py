@@ -1,4 +1,4 @@
-"""Pictures in HDF5 files: the layout of make_style_dataset.py and of -task upsample, read and created."""
+"""Reads and creates HDF5 files of pictures in the layouts of make_style_dataset.py and -task upsample."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ SPLITS = ("train", "val")
 
 
 class Names(NamedTuple):
-    """The datasets of a split: network inputs and, where they are others, the outputs wanted."""
+    """The names of a split's datasets. x: network inputs.  y: wanted outputs; '' if they are the inputs."""
 
     x: str
     y: str = ""
 
 
 def style_names(split: str) -> Names:
-    """As make_style_dataset.py names them."""
+    """The dataset names of make_style_dataset.py."""
     return Names(f"/{split}2014/images")
 
 
 def upsample_names(split: str, factor: int) -> Names:
-    """As train.lua looks for them with -task upsample."""
+    """The dataset names of train.lua with -task upsample."""
     return Names(f"/{split}/x_{factor}", f"/{split}/y")
 
 
 def open_h5(path: Path, mode: str = "r") -> h5py.File:
-    """Raises: DatasetError: no h5py, no file, or not of this kind."""
+    """Open an HDF5 file. Raises: DatasetError: h5py or the file is missing, or it is not an HDF5 file."""
     try:
         import h5py
     except ImportError:
         raise DatasetError(f"{path}: {INSTALL}") from None
     try:
         with path.open("rb" if mode == "r" else "ab"):
-            pass  # h5py's own words for a missing file are three lines about its internals
+            pass  # h5py's message for a missing file is three lines about its internals
         return h5py.File(path, mode)
     except OSError as error:
         if error.errno is not None and error.strerror and not path.is_file():
             raise DatasetError(f"{path}: cannot be opened: {error.strerror}") from None
-        reason = error.strerror or "damaged, incomplete, or no HDF5 file at all"
+        reason = error.strerror or "damaged, incomplete, or not an HDF5 file"
         raise DatasetError(f"{path}: cannot be opened as HDF5: {reason}") from None
 
 
 class H5Source:
-    """A split of an opened file; h5py lets one thread read at a time."""
+    """The pictures of a split in an opened file; h5py lets only one thread read at a time."""
 
     def __init__(self, file: h5py.File, names: Names, factor: int = 1) -> None:
         self._path = file.filename
@@ -68,20 +68,20 @@ class H5Source:
         assert self._y is not None
         if len(self._x) != len(self._y):
             raise DatasetError(
-                f"{self._path}: {names.x} has {len(self._x)} pictures, {names.y} {len(self._y)}"
+                f"{self._path}: {names.x} has {len(self._x)} pictures but {names.y} has {len(self._y)}"
             )
         (h, w), (height, width) = self._x.shape[2:], self._y.shape[2:]
         if (h * factor, w * factor) != (height, width):
             raise DatasetError(
-                f"{self._path}: {names.y} has {width}x{height} pixels, {names.x} {w}x{h}: "
-                f"not -upsample_factor {factor}"
+                f"{self._path}: {names.y} has {width}x{height} pixels and {names.x} {w}x{h}, "
+                f"which does not match -upsample_factor {factor}"
             )
 
     def __len__(self) -> int:
         return len(self._x)
 
     def read(self, first: int, end: int) -> Batch:
-        """The pictures from ``first`` to before ``end``. Raises: DatasetError."""
+        """The pictures from ``first`` to ``end`` - 1. Raises: DatasetError."""
         x = self._slice(self._x, first, end)
         return Batch(x, x if self._y is None else self._slice(self._y, first, end))
 
@@ -102,7 +102,7 @@ def _pictures(file: h5py.File, name: str) -> h5py.Dataset:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
         there = ", ".join(f"/{other}" for other in _datasets(file)) or "nothing"
-        raise DatasetError(f"{file.filename}: has no dataset {name}; it holds {there}")
+        raise DatasetError(f"{file.filename}: has no dataset {name}; it contains {there}")
     if found.dtype != np.uint8:
         raise DatasetError(
             f"{file.filename}: {name} is {found.dtype}; it must be uint8, as nstyle dataset build writes it"
@@ -123,7 +123,7 @@ def _datasets(file: h5py.File) -> list[str]:
 
 
 class Description(NamedTuple):
-    """A dataset of a file.  layout: contiguous or chunked.  sha256: of its values in order."""
+    """A dataset of a file. layout: 'contiguous' or 'chunked'.  sha256: hash of its values in order."""
 
     name: str
     shape: tuple[int, ...]
@@ -133,7 +133,7 @@ class Description(NamedTuple):
 
 
 def describe(path: Path) -> Iterator[Description]:
-    """All datasets of a file, read once. Raises: DatasetError."""
+    """Describe all datasets of a file, each read once. Raises: DatasetError."""
     with open_h5(path) as file:
         for name in _datasets(file):
             found = file[name]
@@ -156,10 +156,10 @@ def _sha256(path: Path, dataset: h5py.Dataset) -> str:
 
 
 def create(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """A file with contiguous uint8 datasets whose values are still to come; where in the file each begins.
+    """Create a file with contiguous uint8 datasets without values; returns their byte offsets in the file.
 
-    The structure is complete, so that values can be written as plain bytes, and a process that is killed
-    while it writes them leaves a sound file. Raises: DatasetError.
+    The structure is complete: values can be written as plain bytes, and the file stays valid if the process
+    is killed. Raises: DatasetError.
     """
     import h5py
 

@@ -1,7 +1,7 @@
-"""The pictures of a training, by its flags: from an HDF5 file or from folders, read ahead by threads.
+"""Opens the training pictures that the flags name, from an HDF5 file or folders; threads read ahead.
 
-Matches DataLoader.lua of fast-neural-style (813c834): in order, never shuffled, the last batch of a pass
-smaller.
+Matches DataLoader.lua of fast-neural-style (813c834): pictures are not shuffled, and the last batch of a pass
+may be smaller.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from core.training.data.readahead import ReadAhead, Source
 
 
 def open_batches(settings: TrainSettings) -> Batches:
-    """Training and validation pictures of -h5_file, or of -train_dir and -val_dir where they are named.
+    """Open the training and validation pictures of -h5_file, or of -train_dir and -val_dir if given.
 
-    With -num_val_batches 0 there need be no validation pictures. Warns (UserWarning) of each picture that
-    cannot be used, once. Raises: DatasetError, SettingsError.
+    With -num_val_batches 0 no validation pictures are needed. Gives one UserWarning for each picture that
+    cannot be used. Raises: DatasetError, SettingsError.
     """
     with ExitStack() as opened:
         pool = ThreadPoolExecutor(max(1, int(settings.workers)), "pictures")
@@ -41,7 +41,7 @@ def open_batches(settings: TrainSettings) -> Batches:
 
 
 class Sources(NamedTuple):
-    """train: to learn from.  val: to validate with, if there is to be validation."""
+    """The training pictures, and the validation pictures or None."""
 
     train: Source
     val: Source | None
@@ -83,7 +83,7 @@ def _cut(settings: TrainSettings) -> tuple[Cut, int]:
 
 
 class ReadAheadBatches:
-    """The protocol ``Batches`` over two sources."""
+    """Implements ``Batches`` with reading ahead from two sources."""
 
     def __init__(
         self, sources: Sources, settings: TrainSettings, pool: ThreadPoolExecutor, opened: ExitStack
@@ -94,52 +94,52 @@ class ReadAheadBatches:
         limit = int(settings.max_train) if settings.max_train > 0 else self.training_size
         self._train = ReadAhead(sources.train, min(limit, self.training_size), batch_size, pool, depth)
         self._val = ReadAhead(sources.val, len(sources.val), batch_size, pool, depth) if sources.val else None
-        self._tell()
+        self._warn()
 
     @property
     def training_size(self) -> int:
-        """All training pictures, of which -max_train takes the first."""
+        """The number of all training pictures, before -max_train limits them."""
         return len(self._sources.train)
 
     def training(self) -> Batch:
         """The next batch to train on. Raises: DatasetError."""
-        return self._told(self._train.next)
+        return self._with_warnings(self._train.next)
 
     def validation(self) -> Batch:
         """The next batch to validate with. Raises: DatasetError."""
         if self._val is None:
             raise DatasetError("no validation pictures were opened, because of -num_val_batches 0")
-        return self._told(self._val.next)
+        return self._with_warnings(self._val.next)
 
     def rewind_validation(self) -> None:
-        """Begin validation anew."""
+        """Continue validation with the first batch."""
         if self._val is not None:
             self._val.seek(0)
 
     def seek(self, iteration: int) -> None:
-        """Go to where training stands after so many batches; validation begins anew."""
+        """Go to the position of training after ``iteration`` batches; validation starts again."""
         self._train.seek(iteration)
         self.rewind_validation()
 
     @property
     def seconds_waited(self) -> float:
-        """How long training waited for pictures so far."""
+        """The seconds that training has waited for pictures."""
         return self._train.seconds_waited
 
     def close(self) -> None:
-        """End reading."""
+        """Stop reading and close all files."""
         self._train.close()
         if self._val is not None:
             self._val.close()
         self._opened.close()
 
-    def _told(self, read: Callable[[], Batch]) -> Batch:
+    def _with_warnings(self, read: Callable[[], Batch]) -> Batch:
         batch = read()
-        self._tell()
+        self._warn()
         return batch
 
-    def _tell(self) -> None:
-        """Warn of what was found unusable meanwhile. Not where it is found: filters belong to no thread."""
+    def _warn(self) -> None:
+        """Warn about unusable pictures, in the main thread: warning filters are not thread-safe."""
         for source in self._sources:
             for sentence in list(source.unusable.values()) if isinstance(source, FolderSource) else ():
                 if sentence not in self._warned:

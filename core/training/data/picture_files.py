@@ -1,6 +1,6 @@
-"""The pictures of a folder as bytes for a training.
+"""Reads the pictures of a folder as uint8 pixels for training.
 
-Nothing here warns: these functions run in threads, and Python's warnings belong to the whole process.
+Nothing here warns: these functions run in threads, and Python's warning filters belong to the whole process.
 """
 
 from __future__ import annotations
@@ -22,30 +22,28 @@ Pixels = NDArray[np.uint8]
 
 
 def picture_names(folder: Path) -> list[str]:
-    """Names of the pictures in a folder, sorted. The original takes the directory's order.
+    """The names of the pictures in a folder, sorted. (The original uses the order of the directory.)
 
-    Raises: DatasetError: no folder, or no picture in it.
+    Raises: DatasetError: the folder cannot be read or has no pictures.
     """
     try:
         names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS)
     except OSError as error:
-        raise DatasetError(
-            f"{folder}: cannot be read: {error.strerror}; a folder of pictures is needed"
-        ) from None
+        raise DatasetError(f"{folder}: cannot be read: {error.strerror}; name a folder of pictures") from None
     if not names:
-        raise DatasetError(f"{folder}: holds no picture; names must end in {', '.join(EXTENSIONS)}")
+        raise DatasetError(f"{folder}: contains no picture; names must end in {', '.join(EXTENSIONS)}")
     return names
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, without decoding. Raises: ImageError."""
+    """(height, width) in pixels, without decoding. Raises: ImageError."""
     file_format, _ = check_readable(path)
     with _opened(path, file_format) as picture:
         return picture.height, picture.width
 
 
 def load_rgb(path: Path) -> PillowImage.Image:
-    """R,G,B bytes of a picture: gray becomes three equal channels, alpha is dropped, 16 bits become 8.
+    """Load a picture as RGB with 8 bits: gray becomes three equal channels, alpha is dropped.
 
     Raises: ImageError.
     """
@@ -56,16 +54,16 @@ def load_rgb(path: Path) -> PillowImage.Image:
         if picture.mode.startswith("I"):
             raise ImageError(f"{path}: more than 8 bits a channel in {file_format}; convert it to PNG")
         if picture.mode == "P" and "transparency" in picture.info:
-            return picture.convert("RGBA").convert("RGB")  # straight to RGB, Pillow warns
+            return picture.convert("RGBA").convert("RGB")  # Pillow warns when converting directly to RGB
         if picture.mode != "RGB":
             return picture.convert("RGB")
-        picture.load()  # not converted: that copies, and no other thread can run meanwhile
+        picture.load()  # convert() would copy the picture while other threads wait
         return picture
 
 
 @contextmanager
 def _opened(path: Path, file_format: str) -> Iterator[PillowImage.Image]:
-    """What goes wrong with the picture inside the block is an ImageError too."""
+    """Open a picture. Raises: ImageError, also for errors of the picture inside the block."""
     try:
         with PillowImage.open(path, formats=(file_format,)) as picture:
             yield picture
@@ -80,5 +78,5 @@ def _opened(path: Path, file_format: str) -> Iterator[PillowImage.Image]:
 
 
 def to_planes(picture: PillowImage.Image) -> Pixels:
-    """(3, H, W)."""
+    """The pixels of a picture as uint8 (3, H, W)."""
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))

@@ -1,6 +1,6 @@
-"""What of a picture is trained with: the whole, scaled to a square, or square patches of it.
+"""Cuts training pictures into square pieces: the whole picture scaled to a square, or square patches.
 
-Squares match make_style_dataset.py of fast-neural-style (813c834), whose scipy.misc.imresize was Pillow's
+Squares match make_style_dataset.py of fast-neural-style (813c834); its scipy.misc.imresize is Pillow's
 bilinear filter.
 """
 
@@ -28,31 +28,34 @@ HEADERS_AHEAD = 64
 
 
 class Cut(Protocol):
-    """How to make square pieces of a picture."""
+    """A way to cut a picture into square pieces."""
 
     @property
     def side(self) -> int:
-        """Height and width of a piece."""
+        """Height and width of a piece in pixels."""
         ...
 
     def corners(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Top and left of the pieces of a picture of this size; none where it is too small."""
+        """(top, left) of each piece of a picture of this size; empty if it is too small."""
         ...
 
     def cut(self, picture: PillowImage.Image, top: int, left: int) -> Pixels:
-        """One of them, (3, side, side)."""
+        """The piece at this corner, uint8 (3, side, side)."""
         ...
 
 
 @dataclass(frozen=True)
 class Squares:
-    """Right and bottom cropped to multiples of ``multiple``, then scaled; the aspect ratio is not kept."""
+    """The whole picture, cropped at right and bottom to multiples of ``multiple``, scaled to a square.
+
+    The aspect ratio is not kept.
+    """
 
     side: int = SIDE
     multiple: int = MULTIPLE
 
     def corners(self, height: int, width: int) -> list[tuple[int, int]]:
-        """One piece."""
+        """One corner, (0, 0); none if the picture is too small."""
         return [(0, 0)] if min(height, width) >= self.multiple else []
 
     def cut(self, picture: PillowImage.Image, top: int, left: int) -> Pixels:
@@ -65,13 +68,13 @@ class Squares:
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches from left to right, then down, ``stride`` pixels apart."""
+    """Square patches, row by row, ``stride`` pixels apart."""
 
     side: int = PATCH
     stride: int = PATCH
 
     def corners(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Only whole patches."""
+        """The corners of all whole patches."""
         tops, lefts = (range(0, size - self.side + 1, self.stride) for size in (height, width))
         return [(top, left) for top in tops for left in lefts]
 
@@ -90,7 +93,7 @@ class Planned(NamedTuple):
 def planned(
     folder: Path, names: Iterable[str], cut: Cut, pool: Executor, complain: Complain
 ) -> Iterator[Planned]:
-    """The pictures that can be used, by what their first bytes say; ``complain`` hears of the others."""
+    """The usable pictures, judged by their headers. ``complain`` gets name and error of the others."""
 
     def examined(name: str) -> tuple[str, list[tuple[int, int]] | ImageError]:
         try:
@@ -108,10 +111,10 @@ def planned(
 
 
 def low_resolution(picture: Pixels, factor: int) -> Pixels:
-    """(3, H, W) to (3, H / factor, W / factor): Gaussian blur of sigma 1.0, then bicubic, as in the paper.
+    """Reduce (3, H, W) to (3, H / factor, W / factor) as in the paper: Gaussian blur (sigma 1.0), bicubic.
 
-    The blur is SciPy's, reflected at the borders. Bicubic is Pillow's, which like MATLAB's imresize takes
-    a = -0.5 and widens the filter by the factor. Rounded to bytes once, at the end.
+    The blur is SciPy's, reflected at the borders. Bicubic is Pillow's, which like MATLAB's imresize uses
+    a = -0.5 and widens the filter by the factor. Values are rounded to uint8 once, at the end.
     """
     blurred = gaussian_filter(picture.astype(np.float32), (0, SIGMA, SIGMA))
     height, width = (size // factor for size in picture.shape[1:])
@@ -119,7 +122,7 @@ def low_resolution(picture: Pixels, factor: int) -> Pixels:
 
 
 def bicubic(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], height: int, width: int) -> Pixels:
-    """float32 (3, H, W) in levels of 0..255, scaled by Pillow and rounded to bytes."""
+    """Scale float32 (3, H, W), values 0 to 255, with Pillow's bicubic filter and round to uint8."""
     planes = [
         np.asarray(PillowImage.fromarray(plane).resize((width, height), PillowImage.Resampling.BICUBIC))
         for plane in np.ascontiguousarray(picture, np.float32)
@@ -129,5 +132,5 @@ def bicubic(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]], height: 
 
 
 def is_factor(factor: float, side: int) -> bool:
-    """Whether a square of this side can be shrunk by a factor."""
+    """Whether a square of this side can be reduced by ``factor``."""
     return math.isfinite(factor) and factor >= 2 and side % factor == 0

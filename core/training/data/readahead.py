@@ -1,4 +1,4 @@
-"""Work done ahead of who needs it, by some threads, the results in order."""
+"""Runs work ahead of time in several threads and returns the results in order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 def in_order(
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], depth: int
 ) -> Generator[Result, None, None]:
-    """``work`` of each item in the order of the items, at most ``depth`` of them begun and not yet taken.
+    """Yield ``work(item)`` for each item, in the order of the items; at most ``depth`` results wait.
 
-    An error of ``work`` reaches the caller in place of the result. What is not begun when the generator is
-    closed is never begun.
+    An exception of ``work`` is raised to the caller in place of the result. Closing the generator cancels all
+    work that has not started.
     """
     running: deque[Future[Result]] = deque()
     try:
@@ -36,19 +36,19 @@ def in_order(
 
 
 class Source(Protocol):
-    """Pictures by their place. Read from several threads at once."""
+    """Pictures by index; ``read`` is called from several threads at once."""
 
     def __len__(self) -> int: ...
 
     def read(self, first: int, end: int) -> Batch:
-        """The pictures from ``first`` to before ``end``. Raises: DatasetError."""
+        """The pictures from ``first`` to ``end`` - 1. Raises: DatasetError."""
         ...
 
 
 class ReadAhead:
-    """The batches of a source, pass after pass without end; the last of a pass may be smaller.
+    """Endless batches of a source, pass after pass; the last batch of a pass may be smaller.
 
-    size: the first so many pictures make a pass.  seconds_waited: how long ``next`` kept its callers.
+    size: number of pictures in a pass.  seconds_waited: seconds that callers of ``next`` have waited.
     """
 
     def __init__(self, source: Source, size: int, batch_size: int, pool: Executor, depth: int) -> None:
@@ -66,12 +66,12 @@ class ReadAhead:
             self.seconds_waited += time.perf_counter() - started
 
     def seek(self, batch: int) -> None:
-        """Go to where one stands after so many batches."""
+        """Go to the position after ``batch`` batches."""
         self.close()
         self._batches = self._from(batch)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Stop reading ahead."""
         self._batches.close()
 
     def _from(self, batch: int) -> Generator[Batch, None, None]:

@@ -140,9 +140,9 @@ def test_histogram_matching_repairs_a_wrong_contrast(tmp_path):
 @pytest.mark.parametrize(
     ("runner", "sentence"),
     [
-        (Enlarger(1), "makes 12x10 of 12x10 pixels: it does not enlarge by 4"),
-        (Enlarger(8), "makes 96x80 of 12x10 pixels: it does not enlarge by 4"),
-        (Enlarger(4, size=(72, 72)), "takes no 12x10 pixels, only 72x72"),
+        (Enlarger(1), "enlarges 12x10 pixels to 12x10, not by the factor 4"),
+        (Enlarger(8), "enlarges 12x10 pixels to 96x80, not by the factor 4"),
+        (Enlarger(4, size=(72, 72)), "takes 72x72 pixels only, not 12x10"),
     ],
 )
 def test_networks_that_do_not_enlarge_so(picture, runner, sentence):
@@ -196,7 +196,7 @@ def test_command_errors(tmp_path, monkeypatch):
     write_network(tmp_path / "style.safetensors", SMALL)
     outcome = evaluate("style.safetensors", "set", "--factor", 4, status=1)
     assert outcome.stderr.endswith(
-        "set/00.png: the network makes 16x16 of 16x16 pixels: it does not enlarge by 4\n"
+        "set/00.png: the network enlarges 16x16 pixels to 16x16, not by the factor 4\n"
     )
     outcome = evaluate("style.safetensors", "none", "--factor", 4, status=1)
     assert "none: cannot be read: No such file or directory" in outcome.stderr

@@ -133,13 +133,17 @@ PICTURES = np.zeros((2, 3, 8, 8), np.uint8)
 @pytest.mark.parametrize(
     ("datasets", "flags", "sentence"),
     [
-        ({"train2014__images": PICTURES}, {}, "has no dataset /val2014/images; it holds /train2014/images"),
-        ({}, {}, "has no dataset /train2014/images; it holds nothing"),
+        (
+            {"train2014__images": PICTURES},
+            {},
+            "has no dataset /val2014/images; it contains /train2014/images",
+        ),
+        ({}, {}, "has no dataset /train2014/images; it contains nothing"),
         ({"train2014__images": PICTURES.astype(np.float32)}, {}, "/train2014/images is float32; it must be"),
         ({"train2014__images": PICTURES[0]}, {}, r"/train2014/images has shape \(3, 8, 8\)"),
         ({"train2014__images": PICTURES[:0]}, {}, r"/train2014/images has shape \(0, 3, 8, 8\)"),
         ({"train2014__images": PICTURES[:, :1]}, {}, r"/train2014/images has shape \(2, 1, 8, 8\)"),
-        ({"train__x_4": PICTURES}, {"task": "upsample"}, "has no dataset /train/y; it holds /train/x_4"),
+        ({"train__x_4": PICTURES}, {"task": "upsample"}, "has no dataset /train/y; it contains /train/x_4"),
         (
             {"train__x_4": PICTURES, "train__y": PICTURES[:1]},
             {"task": "upsample"},
@@ -148,7 +152,7 @@ PICTURES = np.zeros((2, 3, 8, 8), np.uint8)
         (
             {"train__x_4": PICTURES, "train__y": PICTURES},
             {"task": "upsample"},
-            "/train/y has 8x8 pixels, /train/x_4 8x8: not -upsample_factor 4",
+            "/train/y has 8x8 pixels and /train/x_4 8x8, which does not match -upsample_factor 4",
         ),
     ],
 )
@@ -242,7 +246,10 @@ def test_folder_errors(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SettingsError, match="-train_dir needs -val_dir, or -num_val_batches 0"):
         open_batches(Flags(train_dir=str(train)))
-    cases = [("none", "cannot be read: No such file"), ("empty", "holds no picture; names must end in .jpg")]
+    cases = [
+        ("none", "cannot be read: No such file"),
+        ("empty", "contains no picture; names must end in .jpg"),
+    ]
     for name, sentence in cases:
         with pytest.raises(DatasetError, match=sentence):
             open_batches(Flags(train_dir=str(train), val_dir=str(tmp_path / name)))
@@ -253,7 +260,7 @@ def test_folder_errors(tmp_path):
     with pytest.raises(SettingsError, match="-train_size 0: must be a whole number"):
         open_batches(Flags(train_dir=str(train), num_val_batches=0, train_size=0))
     (train / "00.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DatasetError, match="holds no picture that can be used"):
+    with pytest.raises(DatasetError, match="contains no usable picture"):
         open_batches(Flags(train_dir=str(train), num_val_batches=0))
 
 

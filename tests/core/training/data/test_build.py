@@ -327,7 +327,7 @@ def test_show(here):
     [
         (
             ["--train", "none"],
-            "none: cannot be read: No such file or directory; a folder of pictures is needed",
+            "none: cannot be read: No such file or directory; name a folder of pictures",
         ),
         (["--train", "train", "--patch", "64"], "--patch is for --task upsample, not for --task style"),
         (["--train", "train", "--task", "upsample", "--size", "64"], "--size is for --task style"),
@@ -341,9 +341,9 @@ def test_show(here):
         ),
         (
             ["--train", "bad"],
-            "bad: holds no picture that can be used; the first: bad/a.png: the file is empty",
+            "bad: contains no usable picture; the first problem: bad/a.png: the file is empty",
         ),
-        (["--train", "cut"], "cut: holds no picture that can be decoded"),
+        (["--train", "cut"], "cut: contains no picture that can be decoded"),
         (["--train", "train", "-o", "train"], "-o train: is a folder; name a file"),
         (
             ["--train", "train", "-o", "no/out.h5"],
@@ -366,7 +366,10 @@ def test_full_disk(here):
     write_pictures(here / "train", 2)
     Path("out.h5.part.json").mkdir()
     outcome = build("--train", "train", "-o", "out.h5", status=1)
-    assert outcome.stderr.endswith("run again to go on\n") and len(outcome.stderr.splitlines()) == 1
+    assert (
+        outcome.stderr.endswith("run the command again to continue\n")
+        and len(outcome.stderr.splitlines()) == 1
+    )
 
 
 def test_without_h5py(here, monkeypatch):
