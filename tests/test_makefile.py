@@ -121,7 +121,7 @@ def test_a_figure_is_of_pictures(clone):
     for name in ("train.yml", "folder.yml"):
         shown = CliRunner().invoke(main, ["figure", name, "-o", "x.png"])
         assert shown.exit_code == 1
-        assert shown.output == f"nstyle figure: {name}: a figure is of runs that make one picture each\n"
+        assert shown.output == f"nstyle figure: {name}: a figure needs runs that make one picture each\n"
 
 
 def test_the_whole_gallery_asks_for_weights_and_pictures_first(clone):

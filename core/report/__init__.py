@@ -1,1 +1,1 @@
-"""One web page about all runs of a folder: ``runs`` finds them, ``views`` prepares them, ``page`` renders."""
+"""Makes a web page about all runs in a folder: ``runs`` finds them, ``views`` prepares, ``page`` renders."""

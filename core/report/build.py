@@ -1,4 +1,4 @@
-"""From a folder of results to the page's file."""
+"""Writes the web page about a folder of results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "index.html"
 
 @dataclass(frozen=True)
 class Sources:
-    """folder: of the results.  inputs: where else their inputs may be.  references: to compare with."""
+    """Folders: the results, further folders to search for inputs, and references to compare with."""
 
     folder: Path
     inputs: Sequence[Path]
@@ -34,10 +34,10 @@ def write_report(
 ) -> tuple[Path, int]:
     """Write ``target``/index.html; returns its path and the number of runs on it.
 
-    warn: called with a sentence about each record or picture that is left out.  progress: with the number of
-    runs done and of all.  Raises: NeuralStyleError.
+    warn: called with a sentence about each record or picture that is left out.  progress: called with the
+    number of runs done and of all runs.  Raises: NeuralStyleError.
     """
-    load_template()  # what is not installed is said before the work
+    load_template()  # reports a missing package before the work
     for folder in (*sources.inputs, *filter(None, [sources.references])):
         if not folder.is_dir():
             raise ImageError(f"{folder}: no such folder")
@@ -46,7 +46,7 @@ def write_report(
     def note(sentence: str) -> None:
         warn(sentence)
         for folder in filter(None, (sources.references, sources.folder)):
-            sentence = sentence.replace(f"{folder}/", "")  # pages, like records, name no folders
+            sentence = sentence.replace(f"{folder}/", "")  # the page, like records, contains no folder names
         warnings.append(sentence)
 
     views = _views(sources, old_command, note, progress)
@@ -61,7 +61,7 @@ def _views(
     warn: Callable[[str], object],
     progress: Callable[[int, int], object],
 ) -> list[RunView]:
-    """Raises: ImageError: there is none."""
+    """The views of all runs. Raises: ImageError: there is none."""
     runs, damaged = find_runs(sources.folder)
     for sentence in damaged:
         warn(f"{sentence}; skipped")
@@ -75,7 +75,7 @@ def _views(
             warn(f"{error}; skipped")
         progress(number, len(runs))
     if not views:
-        raise ImageError(f"{sources.folder}: none of its pictures can be shown; the reasons are above")
+        raise ImageError(f"{sources.folder}: none of its pictures can be shown; see the warnings above")
     return views
 
 
@@ -83,6 +83,6 @@ def _write(folder: Path, page: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replaced_when_complete(folder / NAME) as file:
-            file.write(page.encode(errors="replace"))  # names of files may hold bytes that are no text
+            file.write(page.encode(errors="replace"))  # file names may contain bytes that are not UTF-8
     except OSError as error:
         raise ImageError(f"{folder / NAME}: cannot be written: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""What a record says about the making of a picture, as names and values."""
+"""Formats the record of a picture as names and values."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ CHECKSUMS = {"trace_sha256": "All losses", "pixels_sha256": "Pixels", "sha256": 
 
 @dataclass(frozen=True)
 class State:
-    """Whether a file is still the recorded picture, and a sentence about it."""
+    """Whether a file is still the recorded picture, and a description of its state."""
 
     unchanged: bool
     sentence: str
 
 
 def state_of(path: Path, record: Record) -> State:
-    """Raises: ImageError: a damaged file; KeyError: a damaged record."""
+    """Compare a file with its record. Raises: ImageError: a damaged file; KeyError: a damaged record."""
     if record.get("sha256") == digest(path):
         return State(True, "the recorded file, byte for byte")
     if pixels_digest(np.asarray(open_rgb(path))) == record["pixels_sha256"]:
@@ -35,7 +35,7 @@ def state_of(path: Path, record: Record) -> State:
 
 
 def headline(record: Record, settings: PictureSettings) -> str:
-    """Which picture was made of which, and how long it took. Raises: KeyError, TypeError."""
+    """One line: the inputs, the evaluation and the time taken. Raises: KeyError, TypeError."""
     if isinstance(settings, TransformSettings):
         return f"{_base(settings.input_image)} by {_base(settings.model)} · {record['runtime']}"
     names = settings.style_image
@@ -48,7 +48,7 @@ def headline(record: Record, settings: PictureSettings) -> str:
 
 
 def facts_of(record: Record) -> tuple[tuple[str, str], ...]:
-    """Raises: KeyError, TypeError, AttributeError: a damaged record."""
+    """The names and values to show. Raises: KeyError, TypeError, AttributeError: a damaged record."""
     return tuple(_facts(record))
 
 
@@ -73,7 +73,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """12.3 s, 4 min 5 s, 1 h 2 min."""
+    """A duration as text, such as 12.3 s, 4 min 5 s or 1 h 2 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

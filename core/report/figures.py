@@ -1,4 +1,4 @@
-"""A grid of pictures with labels, as in the papers: the results of a config's ``vary:``, or of its stages."""
+"""Draws a labelled grid of the results of a config's ``vary:`` or of its stages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.settings.text import format_value
 from core.stages.config import Config, Stage
 from core.stages.files import makes_many_files
 
-INCHES, GAP, DOTS = 2.4, 0.06, 160  # width of a picture, space between as a share of it, dots per inch
+INCHES, GAP, DOTS = 2.4, 0.06, 160  # picture width in inches, gap as a share of it, dots per inch
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,16 @@ class Figure:
 
 
 def figure_of(config: Config, stages: Sequence[Stage]) -> Figure:
-    """The stages of a config laid out: one varied flag gives a row, a second one columns.
+    """Lay out the stages of a config. One varied flag gives one row; two give rows and columns.
 
-    Without ``vary:`` the stages stand in a row under their names. Raises: SettingsError: more than two flags.
+    Without ``vary:`` the stages form one row, labelled with their names. Raises: SettingsError: more than two
+    varied flags, or runs that do not make one picture each.
     """
     kind = type(stages[0].settings)
     if any(
         makes_many_files(stage.settings) or not hasattr(stage.settings, "output_image") for stage in stages
     ):
-        raise SettingsError(f"{config.path}: a figure is of runs that make one picture each")
+        raise SettingsError(f"{config.path}: a figure needs runs that make one picture each")
     labels = [
         tuple(_label(kind, flag, value, flag_too=number == 0) for number, value in enumerate(values))
         for flag, values in config.grid.items()
@@ -95,7 +96,7 @@ def _draw(axes: Any, picture: Any) -> None:
 
 
 def _label(kind: type, flag: str, value: Any, flag_too: bool) -> str:
-    """A value; of a list of layers only the last, as they are cumulative; of a file its name."""
+    """The label of a value: a file's name, the first and last of several layers, else the value itself."""
     if flags_of(kind)[flag].metadata["path"]:
         text = " + ".join(Path(part).stem for part in (value if isinstance(value, tuple) else (value,)))
     elif flag.endswith("_layers") and isinstance(value, tuple) and len(value) > 1:

@@ -1,4 +1,4 @@
-"""Inputs of a run for the page, found again by their checksums."""
+"""Finds the input pictures of runs by their checksums."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODELS = ("model_file", "model", "loss_network")
 
 
 class Inputs:
-    """Looks for the pictures that runs began with. Every file is hashed, and every picture encoded, once."""
+    """Finds the input pictures of runs. Each file is hashed once, each picture encoded once."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
@@ -28,7 +28,7 @@ class Inputs:
         self._picture = cache(self._looked_up)
 
     def of(self, record: Record, settings: PictureSettings) -> Iterator[tuple[str, PictureView]]:
-        """Role and picture of every input but the network. Raises: KeyError, TypeError: a damaged record."""
+        """(role, picture) of every input except networks. Raises: KeyError, TypeError: a damaged record."""
         for flag, entries in record["inputs"].items():
             if flag in MODELS:
                 continue
@@ -37,7 +37,7 @@ class Inputs:
                 yield _role(flag, number, len(entries), settings), picture
 
     def _looked_up(self, name: str, sha256: str) -> PictureView:
-        """A placeholder where the picture is missing or cannot be read."""
+        """The picture, or a placeholder if it is missing or cannot be read."""
         shown = Path(name).name
         try:
             found = scaled(Path(find_by_checksum(name, sha256, self._folders, self._digest)))
@@ -49,7 +49,7 @@ class Inputs:
 
 
 def _digest_of_picture(path: Path) -> str:
-    """sha256; empty for any other file, so that no models are hashed in search of a photograph."""
+    """The SHA-256 of a picture; '' for other files, so that large model files are not hashed."""
     try:
         check_readable(path)
     except ImageError:

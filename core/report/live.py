@@ -1,4 +1,4 @@
-"""What is known about the stages of a config while they run: the run tells it, a server reads snapshots."""
+"""The state of a config's stages while they run: the run updates it, a server reads snapshots."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ WINDOW = 100  # evaluations over which the speed is measured
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One moment of a :class:`Live`.
+    """The state of a :class:`Live` at one moment.
 
-    message: of the last failure.  stages: name and state of each.  stage: the last that began, the
-    ``number``-th.  evaluation: its last one; ``rows`` hold the losses of each layer and the total since
-    evaluation ``first``.  rate: evaluations a second, 0 where it is not known.
-    finished: stages with results.
+    message: the error message of the last failure.  stages: (name, state) of each stage.
+    stage: the stage that started last.  number: its number from 1 on.  evaluation: its last evaluation.
+    rows: the losses of each layer and the total, for each evaluation from ``first`` on.
+    rate: evaluations per second, 0 if unknown.  finished: stages with results.
     """
 
     state: str
@@ -43,18 +43,18 @@ class Snapshot:
 
     @property
     def planned(self) -> int:
-        """Evaluations of the stage; 0 for a program that has none."""
+        """The planned evaluations of the stage; 0 for a program without evaluations."""
         settings = self.stage.settings if self.stage else None
         return math.ceil(settings.num_iterations) if isinstance(settings, Settings) else 0
 
     @property
     def moment(self) -> tuple[int, int]:
-        """Stage and evaluation: another picture has another one."""
+        """(stage, evaluation); differs for every new picture."""
         return self.number, self.evaluation.number if self.evaluation else 0
 
 
 class Live:
-    """Told by the thread that runs the stages, read by others. clock: of seconds."""
+    """Updated by the thread that runs the stages, read by other threads. clock: returns seconds."""
 
     def __init__(self, stages: Sequence[Stage], clock: Callable[[], float] = time.monotonic) -> None:
         self._stages, self._clock = tuple(stages), clock
@@ -69,7 +69,7 @@ class Live:
         self._times: deque[float] = deque(maxlen=WINDOW)
 
     def begin(self, stage: Stage) -> None:
-        """A stage is about to run."""
+        """Note that a stage starts."""
         with self._lock:
             self._stage, self._evaluation, self._message = stage, None, ""
             self._states[stage.name] = RUNNING
@@ -77,7 +77,7 @@ class Live:
             self._times.clear()
 
     def observe(self, event: Event) -> None:
-        """An event of the stage; its picture is kept, not copied."""
+        """Note an event of the stage. Its picture is not copied."""
         if not isinstance(event, Evaluation):
             return
         with self._lock:
@@ -87,12 +87,12 @@ class Live:
             self._times.append(self._clock())
 
     def fail(self, message: str) -> None:
-        """Why the stage is about to end."""
+        """Note the error message of a stage that fails."""
         with self._lock:
             self._message = message
 
     def finish(self, status: int) -> None:
-        """The stage ended with this exit status."""
+        """Note that the stage ended with this exit status."""
         with self._lock:
             if self._stage is None:
                 return
@@ -101,21 +101,21 @@ class Live:
                 self._finished.append(self._stage)
 
     def pass_over(self, stage: Stage, state: str, finished: bool) -> None:
-        """A stage does not run. finished: because its result is there."""
+        """Note that a stage is skipped. finished: whether its result exists."""
         with self._lock:
             self._states[stage.name] = state
             if finished:
                 self._finished.append(stage)
 
     def end(self, status: int) -> None:
-        """Nothing runs any more."""
+        """Note that the whole run ended with this exit status."""
         with self._lock:
             self._state = _outcome(status)
 
     def stop(self, interrupt: Callable[[], object]) -> bool:
-        """Call ``interrupt`` if something runs and was not stopped before.
+        """Call ``interrupt`` if a stage runs and was not stopped before; returns whether it was called.
 
-        Only once: a second Ctrl-C would end a run that is saving its picture.
+        It is called only once, because a second Ctrl-C would end a run that is saving its picture.
         """
         with self._lock:
             if self._state != RUNNING:
@@ -125,7 +125,7 @@ class Live:
             return True
 
     def snapshot(self) -> Snapshot:
-        """What is known now, which no longer changes."""
+        """An unchanging copy of the current state."""
         with self._lock:
             return Snapshot(
                 state=self._state,

@@ -1,4 +1,4 @@
-"""What the server of a live page answers, made when it is asked for."""
+"""Makes the answers of a live page's server when they are requested."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from core.stylization import output_image
 LONGEST_SIDE = 768
 JPEG_QUALITY = 90
 SECONDS_BETWEEN_PLOTS = 2.0
-SHARE_FOR_PLOTS = 0.1  # of the time; the run shares Python's lock with them
-SECONDS_FOR_VIEWS = 1.0  # in one answer; the page asks again for the others
+SHARE_FOR_PLOTS = 0.1  # largest share of the time spent on plots, which slow the run (Python's global lock)
+SECONDS_FOR_VIEWS = 1.0  # time for new views in one answer; the page requests the others later
 
 
 class LivePicture:
@@ -41,7 +41,7 @@ class LivePicture:
         self._moment, self._data = (0, 0), b""
 
     def jpeg(self, snapshot: Snapshot) -> bytes:
-        """Empty where there is none yet. Raises: NeuralStyleError."""
+        """The JPEG file, empty if there is no picture yet. Raises: NeuralStyleError."""
         if snapshot.stage is None or snapshot.evaluation is None:
             return b""
         with self._lock:
@@ -59,14 +59,14 @@ def _encoded(picture: PillowImage.Image) -> bytes:
 
 
 class LivePlot:
-    """The losses so far as an SVG file, not drawn anew every time."""
+    """The losses so far as an SVG file, redrawn only now and then."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._moment, self._svg, self._due = (0, 0), "", 0.0
 
     def svg(self, snapshot: Snapshot) -> str:
-        """Empty where there are no losses."""
+        """The SVG file, empty if there are no losses yet."""
         with self._lock:
             same_stage, started = self._moment[0] == snapshot.number, time.monotonic()
             early = same_stage and started < self._due and snapshot.state not in ENDED
@@ -91,7 +91,7 @@ class FinishedRuns:
         self._lock = threading.Lock()
 
     def views(self, snapshot: Snapshot) -> tuple[list[RunView], int]:
-        """Those that can be shown, and how many stages were looked at."""
+        """(views of the results that can be shown, number of stages looked at)."""
         until = time.monotonic() + SECONDS_FOR_VIEWS
         with self._lock:
             for stage in snapshot.finished:
@@ -102,7 +102,7 @@ class FinishedRuns:
             return [view for view in self._views.values() if view], len(self._views)
 
     def _view(self, stage: Stage) -> RunView | None:
-        """None for a folder, a film, or a result that can no longer be read."""
+        """The view of a stage; None for a folder, a video, or a result that can no longer be read."""
         if makes_many_files(stage.settings):
             return None
         path = Path(stage.settings.output_image)
@@ -122,14 +122,14 @@ def _run_of(stage: Stage, path: Path) -> Run:
 
 
 def _recorded(stage: Stage, path: Path) -> RecordedPicture:
-    """Raises: NeuralStyleError."""
+    """The picture of a stage with its record. Raises: NeuralStyleError."""
     record = read_record(path)
     settings = recorded_settings(record, type(stage.settings))
     return RecordedPicture(path, record, settings, int(record.get("evaluation", 0)))
 
 
 class LivePage:
-    """All answers about ``live``. folders: where inputs may be, beside those of the stages."""
+    """The page about ``live`` and its parts. folders: searched for inputs, besides those of the stages."""
 
     def __init__(
         self,
@@ -152,9 +152,9 @@ class LivePage:
         return render(views, self._title, live=section)
 
     def picture(self) -> bytes:
-        """The current one as JPEG, empty without one. Raises: NeuralStyleError."""
+        """The current picture as JPEG, empty if there is none. Raises: NeuralStyleError."""
         return self._picture.jpeg(self.live.snapshot())
 
     def curves(self) -> str:
-        """SVG, empty without losses."""
+        """The loss curves as SVG, empty if there are no losses."""
         return self._plot.svg(self.live.snapshot())

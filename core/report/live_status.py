@@ -1,4 +1,4 @@
-"""A snapshot in words and numbers, ready to be JSON."""
+"""Describes a snapshot in words and numbers that can be written as JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from core.settings.neural_style import Settings
 
 
 def status_of(snapshot: Snapshot) -> dict[str, Any]:
-    """What the page asks for every second.
+    """The status that the page requests every second.
 
-    iteration, iterations: 0 where there are none.  picture: differs for every new picture, empty without one.
-    width, height: of it.  losses: one row of the table each.  finished: runs with results so far.
+    iteration, iterations: 0 if the program has none.  picture: differs for every new picture, '' if there is
+    none.  width, height: its size.  losses: the rows of the table.  finished: number of runs with results.
     """
     evaluation = snapshot.evaluation
     height, width = evaluation.x.shape[1:] if evaluation else (0, 0)
@@ -46,18 +46,18 @@ def status_of(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def sentence_of(snapshot: Snapshot) -> str:
-    """What is going on, without anything that changes every second."""
+    """One sentence about the current state, without values that change every second."""
     stage = snapshot.stage
     if snapshot.state == DONE:
         return "Done." if stage else "Everything was up to date."
     if snapshot.state == STOPPED:
         return _stopped(snapshot)
     if snapshot.state == FAILED:
-        return f"Failed: {snapshot.message or 'the terminal tells why'}"
+        return f"Failed: {snapshot.message or 'see the terminal for the reason'}"
     if snapshot.state == STOPPING:
         return "Stopping: the current picture is being saved."
     if stage is None:
-        return "Looking for what is not up to date."
+        return "Checking which stages are up to date."
     count = len(snapshot.stages)
     name = stage.name if count == 1 else f"Stage {stage.name}, {snapshot.number} of {count}"
     prepares = snapshot.planned and not snapshot.evaluation
@@ -72,7 +72,7 @@ def _stopped(snapshot: Snapshot) -> str:
 
 
 def _figures(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """Names and values."""
+    """The (name, value) pairs shown above the picture."""
     if not snapshot.evaluation:
         return []
     number, planned, rate = snapshot.evaluation.number, snapshot.planned, snapshot.rate
@@ -85,13 +85,13 @@ def _figures(snapshot: Snapshot) -> list[tuple[str, str]]:
 
 
 def _ends(snapshot: Snapshot) -> tuple[Curve, ...]:
-    """Every loss at the first and the last evaluation."""
+    """Every loss at the first and the last known evaluation."""
     rows = snapshot.rows
     return _curves(snapshot, (rows[0], rows[-1])) if rows else ()
 
 
 def curves_in(snapshot: Snapshot) -> tuple[Curve, ...]:
-    """Every loss from evaluation 1; those before a checkpoint are not known and not drawn."""
+    """Every loss from evaluation 1 on; losses from before a checkpoint are unknown (NaN) and not drawn."""
     if not snapshot.rows:
         return ()
     unknown = (math.nan,) * len(snapshot.rows[0])

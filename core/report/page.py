@@ -1,4 +1,4 @@
-"""The page: one HTML document with everything in it, which loads nothing from anywhere."""
+"""Renders the page: one self-contained HTML document that loads no other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INSTALL = "the page needs jinja2: pip install 'neural-style-exact[report]'"
 
 
 def load_template() -> Template:
-    """Raises: SettingsError: jinja2 is not installed."""
+    """The template of the page. Raises: SettingsError: jinja2 is not installed."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
@@ -38,9 +38,10 @@ def load_template() -> Template:
 
 @dataclass(frozen=True)
 class LiveView:
-    """What the live section begins with. stop_value: what the button sends.
+    """The initial content of the live section.
 
-    stages: all of them.  finished: those whose results are on the page, or cannot be shown.
+    stages: number of all stages.  finished: number of stages whose results are shown or cannot be shown.
+    stop_value: the value that the stop button sends.
     """
 
     sentence: str
@@ -52,7 +53,7 @@ class LiveView:
 def render(
     runs: Sequence[RunView], title: str, warnings: Sequence[str] = (), live: LiveView | None = None
 ) -> str:
-    """The whole document. warnings: sentences about what could not be shown. Raises: SettingsError."""
+    """The HTML document. warnings: sentences about what could not be shown. Raises: SettingsError."""
     return load_template().render(
         runs=runs,
         title=title,
@@ -65,7 +66,7 @@ def render(
 
 
 def policy(live: bool = False) -> str:
-    """The Content-Security-Policy: nothing is loaded; a live page may ask the server that it came from."""
+    """The Content-Security-Policy: nothing is loaded, except from a live page's own server."""
     return (
         f"default-src 'none'; img-src data:{' ' + OWN if live else ''}; style-src '{_hash(_style())}'; "
         f"script-src '{_hash(_script(live))}'; {f'connect-src {OWN}; ' if live else ''}"
@@ -86,5 +87,5 @@ def _part(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """For the Content-Security-Policy: only this style sheet and this script may run."""
+    """A hash source for the Content-Security-Policy, which allows only this style sheet or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

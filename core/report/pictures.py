@@ -1,4 +1,4 @@
-"""Pictures as data: URIs, of a size that suits a page."""
+"""Encodes pictures as data: URIs in the sizes of the page."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ JPEG_QUALITY = 85
 
 @dataclass(frozen=True)
 class PictureView:
-    """A picture on the page. source: a data: URI, empty where the picture is missing; ``note`` says why.
+    """A picture on the page.
 
-    width, height: of the file, in pixels.
+    source: a data: URI, '' if the picture is missing.  note: why it is missing.  width, height: the size of
+    the original file in pixels.
     """
 
     name: str
@@ -33,7 +34,7 @@ class PictureView:
 
 
 def as_it_is(path: Path) -> PictureView:
-    """The file's own bytes, which any browser can show; a PPM as PNG. Raises: ImageError."""
+    """The file's own bytes; a PPM is converted to PNG, as browsers cannot show it. Raises: ImageError."""
     kind, _ = check_readable(path)
     picture = open_rgb(path)
     data = _encoded(picture, "PNG") if kind == "PPM" else _read(path)
@@ -41,20 +42,20 @@ def as_it_is(path: Path) -> PictureView:
 
 
 def scaled(path: Path, longest_side: int = LONGEST_SIDE) -> PictureView:
-    """A JPEG of at most ``longest_side`` pixels; the file itself where it is shorter. Raises: ImageError."""
+    """A JPEG of at most ``longest_side`` pixels, or the file itself if smaller. Raises: ImageError."""
     kind, _ = check_readable(path)
     picture = open_rgb(path)
     small = picture.copy()
     small.thumbnail((longest_side, longest_side))
     data, own = _encoded(small, "JPEG", quality=JPEG_QUALITY), _read(path)
-    # Notes of a camera, such as the place, stay out of the page.
+    # EXIF data of a camera, such as the location, must not get into the page.
     if len(own) < len(data) and kind != "PPM" and not picture.getexif():
         return _view(path, picture, own, kind)
     return _view(path, picture, data, "JPEG")
 
 
 def open_rgb(path: Path) -> PillowImage.Image:
-    """8-bit RGB. Raises: ImageError."""
+    """Open a picture as 8-bit RGB. Raises: ImageError."""
     if check_readable(path)[1] == 16:
         return PillowImage.fromarray(to_bytes(load_image(path)))
     try:

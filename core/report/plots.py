@@ -1,4 +1,4 @@
-"""Loss curves as an inline SVG whose colours are the page's."""
+"""Draws loss curves as an inline SVG with the colours of the page."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-SIZE = (5.4, 3.3)  # inches of 72 units; narrow, so that letters stay readable on a phone
+SIZE = (5.4, 3.3)  # inches of 72 units; narrow, so that text stays readable on a phone
 LETTERS = 11
 PARAMETERS: dict[Any, Any] = {
-    "svg.fonttype": "none",  # letters of the page's font
+    "svg.fonttype": "none",  # text in the page's font
     "font.size": LETTERS,
     **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
 DASHES = {"content": (0, (4, 2)), "style": "-", "total": "-"}
-SERIES = 8  # colours of the page's style sheet; further layers begin anew
-SMALLEST_SHARE = 1e-9  # of the total: a loss below, such as a content loss that begins at 0, leaves the plot
-LARGEST = 1e300  # loss on a plot
+SERIES = 8  # colours in the page's style sheet; further layers use them again
+SMALLEST_SHARE = 1e-9  # losses below this share of the largest are cut off, e.g. a content loss starting at 0
+LARGEST = 1e300  # upper limit of the loss axis
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One loss over all evaluations. kind: content, style or total.  colour: number in the style sheet."""
+    """One loss over all evaluations. kind: 'content', 'style' or 'total'.  colour: its number in the CSS."""
 
     kind: str
     layer: str
@@ -39,12 +39,12 @@ class Curve:
 
     @property
     def first(self) -> str:
-        """As a table shows it."""
+        """The first value as text for the table."""
         return _in_table(self.values[0])
 
     @property
     def last(self) -> str:
-        """As a table shows it."""
+        """The last value as text for the table."""
         return _in_table(self.values[-1])
 
 
@@ -58,7 +58,7 @@ def curves_of(
     rows: Sequence[Sequence[float]],
     totals: Sequence[float],
 ) -> tuple[Curve, ...]:
-    """The losses of all layers, where ``rows`` hold one for each, and the total. None without totals."""
+    """The curves of all layers and of the total; no layers if ``rows`` do not match, empty without totals."""
     if not totals:
         return ()
     layers = [("content", name) for name in content_layers] + [("style", name) for name in style_layers]
@@ -71,7 +71,7 @@ def curves_of(
 
 
 def plot(curves: Sequence[Curve], name: str) -> str:
-    """Markup of a figure with logarithmic axes. ``name`` begins every id in it."""
+    """The SVG markup of a figure with logarithmic axes. name: prefix of all ids in it."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -83,7 +83,7 @@ def plot(curves: Sequence[Curve], name: str) -> str:
         axes.patch.set_visible(False)
         _draw(axes, curves)
         figure.savefig(data, format="svg", metadata={"Date": None})
-    return inline_svg(data.getvalue(), name, "Losses over the evaluations; the table has their figures")
+    return inline_svg(data.getvalue(), name, "Losses over the evaluations; the table has the values")
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
@@ -95,7 +95,7 @@ def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
             linestyle=DASHES[curve.kind],
             color=series_colour(curve.colour),
             linewidth=2 if curve.kind == "total" else 1.5,
-            marker="" if count > 1 else "o",  # a line through one point shows nothing
+            marker="" if count > 1 else "o",  # a line through one point is invisible
         )
     if count > 1:
         axes.set_xscale("log")
@@ -109,7 +109,7 @@ def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
 
 
 def _scale_losses(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Logarithmic, unless there is a loss below zero or none above it, as negative weights give."""
+    """Make the loss axis logarithmic, unless negative weights give a loss below 0 or none above 0."""
     values = [value for curve in curves for value in curve.values if math.isfinite(value)]
     if not values or min(values) < 0 or max(values) <= 0:
         return
@@ -122,7 +122,7 @@ def _scale_losses(axes: Axes, curves: Sequence[Curve]) -> None:
 
 
 def _plain_ticks(axis: Axis, within: bool) -> None:
-    """Of a logarithmic axis: 1, 2, 5, 10 ...; powers of ten only where it spans many."""
+    """Set the ticks of a logarithmic axis: 1, 2, 5, 10 ..., or only powers of ten if not ``within``."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if within else (1,)))
@@ -131,7 +131,7 @@ def _plain_ticks(axis: Axis, within: bool) -> None:
 
 
 def plain(value: float) -> str:
-    """For an axis: 2000, 5·10⁶."""
+    """A number as text for an axis, such as 2000 or 5·10⁶."""
     if 1e-3 < value < 1e4:
         return f"{value:g}"
     digits, exponent = f"{value:.0e}".split("e")

@@ -1,4 +1,4 @@
-"""A result against a reference picture of the same name, for the page."""
+"""Compares a result with a reference picture of the same name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from core.report.pictures import PictureView, as_it_is, scaled
 
 @dataclass(frozen=True)
 class ReferenceView:
-    """picture: the reference.  figures: names and values.  note: why there are none, else empty.
+    """The comparison with a reference.
 
-    heat_map: of the difference; none where the pictures are equal, or cannot be compared.
+    picture: the reference.  figures: (name, value) pairs.  note: why there is no comparison, else ''.
+    heat_map: the differences; None if the pictures are equal or cannot be compared.
     """
 
     picture: PictureView
@@ -26,7 +27,7 @@ class ReferenceView:
 
 
 def find_reference(result: Path, folder: Path, references: Path) -> Path | None:
-    """The picture at the same place in ``references`` as the result in ``folder``, or of the same name."""
+    """The picture in ``references`` with the result's path relative to ``folder``, or with its name."""
     candidates = (references / result.relative_to(folder), references / result.name)
     return next((path for path in candidates if path.is_file() and not _same_file(path, result)), None)
 
@@ -36,7 +37,10 @@ def _same_file(a: Path, b: Path) -> bool:
 
 
 def reference_view(result: Path, reference: Path) -> ReferenceView:
-    """Raises: ImageError: the reference cannot be read; pictures of different sizes give a note instead."""
+    """Compare a result with its reference; different sizes give a note.
+
+    Raises: ImageError: the reference cannot be read.
+    """
     picture = as_it_is(reference)
     try:
         found = compare_files(result, reference)

@@ -1,4 +1,4 @@
-"""The runs in a folder, found by the records of their pictures."""
+"""Finds the runs in a folder by the records of their pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PICTURE_PROGRAMS = ("neural_style", "fast_neural_style", "slow_neural_style")
 
 @dataclass(frozen=True)
 class RecordedPicture:
-    """A picture, its record, and the flags in it. evaluation: 0 for a picture of the fast path."""
+    """A picture with its record and settings. evaluation: 0 for a picture of fast_neural_style."""
 
     path: Path
     record: Record
@@ -33,25 +33,25 @@ class RecordedPicture:
 
     @property
     def trace(self) -> list[str]:
-        """The total loss of every evaluation as text; empty where the record does not hold them."""
+        """The total loss of every evaluation as text; empty if the record does not contain them."""
         return [str(total) for total in self.record.get("trace", [])]
 
 
 @dataclass(frozen=True)
 class Run:
-    """Its intermediate pictures in order, and its last one."""
+    """A run: its intermediate pictures in order and its result."""
 
     intermediates: tuple[RecordedPicture, ...]
     result: RecordedPicture
 
 
 def find_runs(folder: Path) -> tuple[list[Run], list[str]]:
-    """All runs in ``folder`` and the folders in it, and a sentence about each record that cannot be used.
+    """All runs in ``folder`` and its subfolders, and a sentence about each unusable record.
 
-    Raises: ImageError: the folder is none, or holds no runs.
+    Raises: ImageError: the folder does not exist or contains no runs.
     """
     if not folder.is_dir():
-        raise ImageError(f"{folder}: no such folder; name the one with your results")
+        raise ImageError(f"{folder}: no such folder; name the folder with your results")
     pictures, warnings = [], []
     for path in _recorded(folder):
         try:
@@ -62,14 +62,14 @@ def find_runs(folder: Path) -> tuple[list[Run], list[str]]:
     if not runs:
         found = f"; {'; '.join(warnings)}" if warnings else ""
         raise ImageError(
-            f"{folder}: holds no picture that says how it was made; name a folder with results of "
+            f"{folder}: contains no picture with a record; name a folder with results of "
             f"{', '.join(PICTURE_PROGRAMS)} and the PICTURE.json files beside them{found}"
         )
     return sorted(runs, key=lambda run: run.result.path), warnings
 
 
 def _recorded(folder: Path) -> Iterator[Path]:
-    """Every picture with a record, and the name of every picture that has gone from beside its record."""
+    """The path of every picture that has a record, also if the picture itself is missing."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         records = {name.removesuffix(".json") for name in names if name.endswith(".json")}
@@ -88,13 +88,13 @@ def _carries_record(path: Path) -> bool:
 
 
 def _read(path: Path) -> RecordedPicture:
-    """Raises: NeuralStyleError: a damaged record, or one without its picture."""
+    """Read a picture's record. Raises: NeuralStyleError: the record is damaged or its picture is missing."""
     record = read_record(path)
     if not path.is_file():
-        raise ImageError(f"{beside(path)}: its picture {path.name} is not beside it")
+        raise ImageError(f"{beside(path)}: the picture {path.name} is missing")
     program, evaluation = record.get("program"), record.get("evaluation", 0)
     if program not in PICTURE_PROGRAMS:
-        raise ImageError(f"{path}: its record is damaged: it names no program of ours")
+        raise ImageError(f"{path}: its record is damaged: unknown program")
     try:
         settings: PictureSettings = recorded_settings(record, PROGRAMS[program].settings)
     except SettingsError as error:
@@ -115,7 +115,7 @@ def _grouped(pictures: Iterable[RecordedPicture]) -> list[Run]:
         result = next((picture for picture in group if picture.path == path), group[-1])
         before = tuple(picture for picture in group if _leads_to(picture, result))
         runs.append(Run(before, result))
-        # Left over from another run with the same flags, such as one from other noise.
+        # The rest is from another run with the same flags, such as one with other noise.
         runs += _grouped(
             picture for picture in group if picture not in before and not _is_same(picture, result)
         )
@@ -123,24 +123,24 @@ def _grouped(pictures: Iterable[RecordedPicture]) -> list[Run]:
 
 
 def _path_of_result(picture: RecordedPicture) -> Path:
-    """``out.png`` for its intermediate picture ``out_100.png``; any other picture is a result itself."""
+    """The result's path: ``out.png`` for the intermediate picture ``out_100.png``, else the path itself."""
     path, number = picture.path, f"_{picture.evaluation}"
     if not picture.evaluation or not path.stem.endswith(number):
         return path
     without = path.stem.removesuffix(number) + path.suffix
-    named = Path(picture.record["settings"].get("output_image", without)).name  # a PNG's text does not tell
+    named = Path(picture.record["settings"].get("output_image", without)).name  # missing in a PNG's record
     name_of = numbered_at_first_dot if isinstance(picture.settings, SlowSettings) else numbered
     return path.with_name(named) if Path(name_of(named, picture.evaluation)).name == path.name else path
 
 
 def _shape(record: Record) -> str:
-    """Equal for pictures of the same run."""
+    """The settings and inputs that decide a run, as text; equal for all pictures of a run."""
     flags = {name: value for name, value in record["settings"].items() if name not in NOT_SHAPING}
     return json.dumps([flags, record["inputs"]], sort_keys=True)
 
 
 def _is_same(picture: RecordedPicture, result: RecordedPicture) -> bool:
-    """slow_neural_style saves its last evaluation with its number as well."""
+    """Whether a picture is the result, or slow_neural_style's numbered copy of it."""
     pixels = "pixels_sha256"
     same = isinstance(picture.settings, SlowSettings) and picture.evaluation == result.evaluation
     return picture is result or (same and picture.record.get(pixels) == result.record.get(pixels))

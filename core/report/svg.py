@@ -1,6 +1,6 @@
-"""matplotlib's SVG made fit for a page: ids of its own, colours by the page's style sheet, no styles inside.
+"""Adapts matplotlib's SVG to the page: unique ids, colours from the page's style sheet, no style attributes.
 
-A page whose Content-Security-Policy allows no style attributes can hold it, and it follows light and dark.
+It then works with a Content-Security-Policy that allows no style attributes, and in light and dark mode.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-# Colours that stand for others: matplotlib wants one, the page decides.
+# Placeholder colours for matplotlib; the page replaces them.
 INK = "#010203"
 _SERIES = re.compile("#0a0b([0-9a-f]{2})")
 _FOR_THE_PAGE = ("font", "font-family", "font-size", "font-weight", "font-style")
@@ -16,12 +16,12 @@ _DROPPED = ("metadata", "style")
 
 
 def series_colour(number: int) -> str:
-    """A line in it has the class ``series-NUMBER`` on the page."""
+    """The placeholder colour of a line that gets the class ``series-NUMBER`` on the page."""
     return f"#0a0b{number:02x}"
 
 
 def inline_svg(document: str, name: str, label: str) -> str:
-    """The markup of a figure; every id begins with ``name``. label: for those who cannot see it."""
+    """The markup of a figure. name: prefix of all its ids.  label: the text for screen readers."""
     root = ElementTree.fromstring(document)
     for element in root.iter():
         _without_namespaces(element)
@@ -40,7 +40,7 @@ def _local(name: str) -> str:
 
 
 def _without_namespaces(element: ElementTree.Element) -> None:
-    """HTML knows <svg> without them, and ``href`` without xlink."""
+    """Remove XML namespaces, which HTML does not need for <svg> and ``href``."""
     element.tag = _local(element.tag)
     for name in [name for name in element.attrib if "}" in name]:
         element.attrib[_local(name)] = element.attrib.pop(name)
@@ -64,6 +64,6 @@ def _style_to_attributes(element: ElementTree.Element) -> None:
             continue
         if series:
             element.set("class", f"series-{int(series[1], 16)}")
-            element.set(key, "currentColor")  # which the class sets
+            element.set(key, "currentColor")  # the class sets this colour
         else:
             element.set(key, "currentColor" if value == INK else value)

@@ -1,4 +1,4 @@
-"""Runs as the page shows them: everything as text, markup or data: URIs."""
+"""Prepares runs for the page: all values as text, markup or data: URIs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.settings.fast_neural_style import TransformSettings
 from core.settings.programs import PictureSettings
 from core.settings.yaml_files import to_yaml
 
-# The old command of a program's settings, and the flags that it does not have. Raises: SettingsError.
+# Returns the original program's command for settings, and the flags it does not have. Raises: SettingsError.
 OldCommand = Callable[[str, PictureSettings], tuple[str, list[str]]]
 
 
@@ -33,11 +33,11 @@ class FrameView:
 class RunView:
     """One run on the page.
 
-    name: of its anchor and ids.  title: the result's path.  headline: one line about the run.
-    changed: whether the result is no longer the recorded picture.  result: of the last evaluation; ``frames``
-    hold it again as the last, and are empty where there are no intermediate pictures.  inputs: role and
-    picture.  plot: SVG markup.  command: of 2015, empty where there is none, as ``command_note`` says.
-    facts: names and values of how it was made.
+    name: the anchor and prefix of ids.  title: the result's path.  headline: one line about the run.
+    changed: whether the result differs from the recorded picture.  result: the last evaluation's picture.
+    frames: the intermediate pictures and the result; empty if there are no intermediate pictures.
+    inputs: (role, picture) of each input.  plot: SVG markup.  command: the command of the original program,
+    '' if there is none.  command_note: why, or what it lacks.  facts: (name, value) pairs from the record.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Viewer:
     old_command: OldCommand
 
     def view(self, run: Run, name: str, warn: Callable[[str], object]) -> RunView:
-        """Pictures beside the result that cannot be read are warned of and left out.
+        """The view of a run. Intermediate and reference pictures that cannot be read give a warning.
 
         Raises: ImageError: the result cannot be read, or its record is damaged.
         """
@@ -108,13 +108,13 @@ class Viewer:
             return None
 
     def _command(self, result: RecordedPicture) -> tuple[str, str]:
-        """The old command and a sentence about what it lacks, or an empty one and why."""
+        """(the original program's command, a note about missing flags), or ('', why there is none)."""
         try:
             command, missing = self.old_command(str(result.record["program"]), result.settings)
         except NeuralStyleError as error:
-            return "", f"There is no old command for it: {error}."
+            return "", f"The original program has no command for this run: {error}."
         left_out = ", ".join(f"-{name}" for name in missing)
-        return command, f"Left out, since the original has no such flags: {left_out}." if missing else ""
+        return command, f"Left out, because the original has no such flags: {left_out}." if missing else ""
 
 
 def _frames(run: Run, last: PictureView, warn: Callable[[str], object]) -> tuple[FrameView, ...]:

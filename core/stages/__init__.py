@@ -1,1 +1,1 @@
-"""Config files of one or many runs: what they say, which runs feed which, and what has to run again."""
+"""Config files of one or many runs: parsing, dependencies between runs, and which runs are up to date."""

@@ -1,4 +1,4 @@
-"""Changes to the stages of a config from outside: flags, upper limits, other folders."""
+"""Changes the stages of a config by command line options: flags, upper limits, other folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def parsed(words: Iterable[str], option: str, kind: type) -> dict[str, Any]:
-    """``FLAG=VALUE`` words as flags of the dataclass ``kind``. Raises: SettingsError."""
+    """Parse ``FLAG=VALUE`` words as flags of the dataclass ``kind``. Raises: SettingsError."""
     known, changes = flags_of(kind), {}
     for word in words:
         name, equals, text = word.removeprefix("-").partition("=")
@@ -41,10 +41,10 @@ def _boolean(option: str, word: str, text: str) -> bool:
 
 
 def at_most(stages: Sequence[Stage], limits: dict[str, Any]) -> list[Stage]:
-    """Numbers above their limit are lowered to it. Raises: SettingsError: the flag is no number."""
+    """Lower numbers above their limit to the limit. Raises: SettingsError: the flag is not a number."""
     for name, limit in limits.items():
         if not isinstance(limit, float) or math.isnan(limit):
-            raise SettingsError(f"--at-most {name}={limit}: -{name} is no number")
+            raise SettingsError(f"--at-most {name}={limit}: -{name} is not a number")
     return [
         stage.replace(**{name: min(getattr(stage.settings, name), limit) for name, limit in limits.items()})
         for stage in stages
@@ -52,9 +52,9 @@ def at_most(stages: Sequence[Stage], limits: dict[str, Any]) -> list[Stage]:
 
 
 def relocated(stages: Sequence[Stage], inputs: str | None, results: str | None) -> list[Stage]:
-    """Pictures read from the folder ``inputs`` and written into ``results``, under their own names.
+    """The stages with pictures read from the folder ``inputs`` and written to ``results``, names unchanged.
 
-    What one stage writes and another reads follows the results.
+    Files that one stage writes and another reads are in ``results``.
     """
     written = {
         resolved(path)
@@ -72,7 +72,7 @@ def relocated(stages: Sequence[Stage], inputs: str | None, results: str | None) 
 
 
 def with_paths(settings: DataclassInstance, moved: Callable[[str, str], str]) -> DataclassInstance:
-    """Settings whose paths are ``moved(flag, path)``."""
+    """The settings with each path replaced by ``moved(flag, path)``."""
     changes: dict[str, Any] = {}
     for name, item in flags_of(type(settings)).items():
         if not item.metadata["path"]:

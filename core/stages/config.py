@@ -1,13 +1,13 @@
-"""A config file as a list of stages: one run, ``stages:`` with ``defaults:``, a grid of ``vary:``.
+"""Reads a config file as a list of stages: one run, several ``stages:``, or a grid from ``vary:``.
 
     program: neural_style            # the default
     defaults: {FLAG: VALUE, ...}     # for all stages
     stages:
       NAME: {FLAG: VALUE, ...}
     vary:
-      FLAG: [VALUE, ...]             # every combination is a run of its own
+      FLAG: [VALUE, ...]             # one run for every combination
 
-Without ``stages:`` the flags stand at the top.
+Without ``stages:`` the flags are at the top level.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Stage:
     """One run.
 
     name: unique in its config.  base: the name without the values of ``vary:``.
-    values: flag and value of each varied flag, in the order of ``vary:``.  given: the flags that were written
-    down anywhere, be it with the value that they have without that.
+    values: (flag, value) of each varied flag, in the order of ``vary:``.  given: names of the flags that the
+    user set, also if set to their default.
     """
 
     name: str
@@ -60,13 +60,13 @@ class Stage:
 
     def replace(self, **flags: Any) -> Stage:
         """A copy with some flags changed."""
-        given = tuple(sorted({*self.given, *flags}))  # in order: a run's folder at a worker follows from it
+        given = tuple(sorted({*self.given, *flags}))  # sorted: a worker's folder name depends on it
         return replace(self, settings=replace(self.settings, **flags), given=given)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The stages in order; ``grid`` holds the values of ``vary:``."""
+    """A config file: its stages in order, and ``grid`` with the values of ``vary:``."""
 
     path: Path
     program: str
@@ -75,9 +75,9 @@ class Config:
 
 
 def read_config(path: str | os.PathLike[str], changes: Mapping[str, Any] | None = None) -> Config:
-    """All runs of a config file, every combination of ``vary:`` written out.
+    """Read all runs of a config file, one for every combination of ``vary:``.
 
-    changes: flags over those of the file. Raises: SettingsError naming file, line and key.
+    changes: flags that override those of the file. Raises: SettingsError naming file, line and key.
     """
     sections = _sections(path)
     program = _program(path, sections.get("program"))
@@ -107,7 +107,7 @@ def program_of(path: str | os.PathLike[str]) -> str:
 
 
 def _sections(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The sections of a file; flags at the top are the section ''."""
+    """The sections of a file; flags at the top level are the section ''."""
     sections: dict[str, Any] = {}
     flags: Entries = []
     for key_node, node in yaml_entries(path):
@@ -121,9 +121,9 @@ def _sections(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "stages" in sections and flags:
         first = flags[0][0]
         hint = nearest(written(first), list(KEYS)) or "; move it into 'defaults:' or into a stage"
-        raise SettingsError(f"{place(path, first)}: '{written(first)}' stands beside 'stages:'{hint}")
+        raise SettingsError(f"{place(path, first)}: '{written(first)}' is on one level with 'stages:'{hint}")
     if "defaults" in sections and "stages" not in sections:
-        raise SettingsError(f"{path}: 'defaults:' is for 'stages:'; without them write the flags at the top")
+        raise SettingsError(f"{path}: 'defaults:' needs 'stages:'; without it, write flags at the top level")
     return {**sections, "": flags}
 
 
@@ -141,7 +141,7 @@ def _program(path: str | os.PathLike[str], node: yaml.Node | None) -> str:
 def _named_flags(
     path: str | os.PathLike[str], sections: Mapping[str, Any], kind: type
 ) -> dict[str, dict[str, Any]]:
-    """The flags of each stage by its name; of a single run the name is the file's."""
+    """The flags of each stage by name; a single run has the name of the file."""
     if "stages" not in sections:
         return {Path(path).stem: flags_in(path, sections[""], kind)}
     defaults = {}
@@ -162,7 +162,7 @@ def _mapping(path: str | os.PathLike[str], node: yaml.Node, name: str) -> Entrie
     if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
         return []
     if not isinstance(node, yaml.MappingNode):
-        raise SettingsError(f"{place(path, node)}: '{name}:' should hold lines of the form 'name: value'")
+        raise SettingsError(f"{place(path, node)}: '{name}:' should contain lines of the form 'name: value'")
     return list(node.value)
 
 
@@ -187,12 +187,12 @@ def _grid(path: str | os.PathLike[str], node: yaml.Node | None, kind: type) -> G
 
 
 def _check_names(path: str | os.PathLike[str], names: Sequence[str]) -> None:
-    """A run is known, and its results are named, by the values of ``vary:``, files by name alone."""
+    """Check that names are unique. They contain the values of ``vary:``; of files only the name."""
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise SettingsError(
-            f"{path}: 'vary:' gives two runs the name '{twice}', so one would overwrite the other; files to "
-            "vary over need names that differ in more than folder and extension"
+            f"{path}: 'vary:' gives two runs the name '{twice}', so one would overwrite the other; varied "
+            "files must differ in more than folder and extension"
         )
 
 
@@ -205,6 +205,8 @@ def _check_once(
 ) -> None:
     for name in grid:
         if name in changes:
-            raise SettingsError(f"{path}: {name} is varied, so it cannot be set")
+            raise SettingsError(f"{path}: {name} is in 'vary:', so it cannot be set")
         if name in flags:
-            raise SettingsError(f"{path}: {name} is varied, and given for '{stage}' as well; take one away")
+            raise SettingsError(
+                f"{path}: {name} is in 'vary:' and also set for '{stage}'; remove one of them"
+            )

@@ -1,4 +1,4 @@
-"""The files that a run reads and writes, by its flags."""
+"""Lists the files that a run reads and writes, from its flags."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 WEIGHTS = ("model", "model_file", "proto_file", "loss_network")
 WRITTEN = ("checkpoint_name", "log_file", "tensorboard")
 MOST_NUMBERED = 100_000
-TRAINED = (".safetensors", ".json", ".state.safetensors")  # behind -checkpoint_name
+TRAINED = (".safetensors", ".json", ".state.safetensors")  # suffixes of -checkpoint_name
 
 
 def makes_many_files(settings: DataclassInstance) -> bool:
-    """Whether the run is about a folder or a film."""
+    """Whether the run processes a folder or a video."""
     return bool(getattr(settings, "input_dir", "") or getattr(settings, "input_video", ""))
 
 
 def outputs(settings: DataclassInstance) -> list[str]:
-    """The files or folders that a run writes; -output_image is not used for a folder or a film."""
+    """The files or folders that a run writes; -output_image is not used with a folder or a video."""
     if isinstance(settings, TrainSettings):
         made = (*TRAINED, ".onnx") if settings.export_onnx else TRAINED
         return [settings.checkpoint_name + suffix for suffix in made]
@@ -38,20 +38,20 @@ def outputs(settings: DataclassInstance) -> list[str]:
 
 
 def inputs(settings: DataclassInstance) -> list[str]:
-    """The pictures, films or folders that a run reads; the weights are not among them."""
+    """The pictures, videos or folders that a run reads, without the weights."""
     return [path for name, path in _paths(settings) if not is_written(name) and name not in WEIGHTS]
 
 
 def is_written(name: str) -> bool:
-    """Whether the path of this flag is one of what a run writes."""
+    """Whether a run writes the path of this flag."""
     return name.startswith("output") or name in WRITTEN
 
 
 def numbered_outputs(settings: DataclassInstance, until: float = math.inf) -> list[str]:
-    """The pictures in between, such as ``out_100.png``, that -save_iter or -save_every asks for.
+    """The intermediate pictures, such as ``out_100.png``, of -save_iter or -save_every.
 
-    until: the last evaluation that was made, where that is less than asked for. Numbers with which no run is
-    possible give none; saying so is for ``validate``. Raises: SettingsError: more than anybody wants.
+    until: the last evaluation made, if the run stopped early. Impossible numbers give no pictures;
+    ``validate`` reports them. Raises: SettingsError: more than 100,000 pictures.
     """
     target: str = getattr(settings, "output_image", "")
     last: float = getattr(settings, "num_iterations", 0)
@@ -64,8 +64,8 @@ def numbered_outputs(settings: DataclassInstance, until: float = math.inf) -> li
         return []
     if last / every > MOST_NUMBERED:
         raise SettingsError(
-            f"-num_iterations {format_number(last)}: makes more than {MOST_NUMBERED:,} pictures in between; "
-            f"{'-save_every' if isinstance(settings, SlowSettings) else '-save_iter'} 0 asks for none"
+            f"-num_iterations {format_number(last)}: makes more than {MOST_NUMBERED:,} intermediate images; "
+            f"{'-save_every' if isinstance(settings, SlowSettings) else '-save_iter'} 0 makes none"
         )
     numbers = range(int(every), int(last) + 1, int(every))
     return [name(target, number) for number in numbers if number != left_out]
@@ -78,13 +78,13 @@ def numbered(path: str, number: int) -> str:
 
 
 def numbered_at_first_dot(path: str, number: int) -> str:
-    """The same as slow_neural_style names it: ``a.b.png`` becomes ``./a_100.png``."""
+    """The name of slow_neural_style's intermediate image: ``a.b.png`` becomes ``./a_100.png``."""
     target = Path(path)
     return f"{target.parent}/{target.name.split('.')[0]}_{number}{target.suffix}"
 
 
 def resolved(path: str) -> Path:
-    """One name for one file, whether it exists or not."""
+    """The normalised absolute path, so that a file has only one; the file need not exist."""
     return Path(os.path.normpath(Path(path).absolute()))
 
 

@@ -1,4 +1,4 @@
-"""Which stages feed which: a stage depends on the earlier ones whose outputs it reads."""
+"""Dependencies between stages: a stage depends on the earlier stages whose outputs it reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Dependencies = Mapping[str, tuple[str, ...]]
 
 
 def dependencies(config: Config) -> Dependencies:
-    """For each stage's name the names of those whose outputs it reads, in order.
+    """For each stage's name, the names of the stages whose outputs it reads, in order.
 
     Raises: SettingsError: two stages write the same file, or one reads what a later one writes.
     """
@@ -36,12 +36,12 @@ def dependencies(config: Config) -> Dependencies:
 
 def _out_of_order(reader: str, writer: str) -> str:
     if reader == writer:
-        return f"'{reader}' reads what it writes itself; give its result another name"
-    return f"'{reader}' reads what '{writer}' writes, which must stand before it (and not read from it)"
+        return f"'{reader}' reads its own output; give its result another name"
+    return f"'{reader}' reads the output of '{writer}'; move '{writer}' before it (without a cycle)"
 
 
 def selected(config: Config, needed: Dependencies, names: Collection[str]) -> tuple[Stage, ...]:
-    """The stages of the given names, or base names, with all that they depend on; all for no names.
+    """The stages with the given names or base names and all their dependencies; all stages for no names.
 
     Raises: SettingsError: no such stage.
     """
@@ -59,7 +59,7 @@ def selected(config: Config, needed: Dependencies, names: Collection[str]) -> tu
 
 
 def check_all(stages: Sequence[Stage], path: object) -> None:
-    """Every stage's flags are possible. Raises: SettingsError naming the stage."""
+    """Validate the settings of all stages. Raises: SettingsError naming the stage."""
     for stage in stages:
         try:
             stage.settings.validate()

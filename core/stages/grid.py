@@ -1,4 +1,4 @@
-"""``vary:`` written out: every combination of values, each with outputs of its own."""
+"""Expands ``vary:``: every combination of values, each with its own output names."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.+-]+")
 
 
 def combinations(grid: Grid) -> Iterator[Values]:
-    """All combinations, the last flag changing fastest; one empty one for no grid."""
+    """All combinations, the last flag changing fastest; one empty combination for an empty grid."""
     for values in itertools.product(*grid.values()):
         yield tuple(zip(grid, values, strict=True))
 
 
 def varied(stages: Sequence[DataclassInstance], values: Values) -> Iterator[tuple[str, DataclassInstance]]:
-    """Suffix of the name, and the settings, of every stage of a config with the values of one combination.
+    """(name suffix, settings) of every stage of a config for one combination of values.
 
     Outputs get the suffix, and so do inputs that are outputs of another stage.
     """
@@ -47,7 +47,7 @@ def varied(stages: Sequence[DataclassInstance], values: Values) -> Iterator[tupl
 
 
 def slug(settings: DataclassInstance, flag: str, value: Any) -> str:
-    """A value as a part of a file's name: of a file the name without extension."""
+    """A value as part of a file name; for a file, its name without extension."""
     parts = value if isinstance(value, tuple) else (value,)
     if flags_of(type(settings))[flag].metadata["path"]:
         parts = tuple(Path(part).stem for part in parts)

@@ -1,4 +1,4 @@
-"""The JSON schema of config files, made from the flags; docs/config.schema.json for editors."""
+"""Generates the JSON schema of config files from the flags (docs/config.schema.json, for editors)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBER_AS_TEXT = "^[ ]*[+-]?(0x|0b|[0-9.]|inf|nan)"  # YAML reads 1e-3 as text
 
 
 def config_schema() -> Schema:
-    """Draft 2020-12: one form a program, each as a single run or as stages."""
+    """The schema (draft 2020-12): for each program, a single run or stages."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configs of neural-style-exact",

@@ -1,4 +1,4 @@
-"""Whether a stage has to run again: its result's record is compared with what a run would depend on now."""
+"""Decides whether a stage must run again: compares its result's record with current settings and inputs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from core.stages.files import makes_many_files, numbered_outputs
 
 
 def why_stale(stage: Stage) -> list[str]:
-    """Sentences about what changed since the stage's result was made; none if it is up to date."""
+    """The reasons why a stage is not up to date, one sentence each; none if it is."""
     if stage.program == "train_fast_neural_style":
         from core.training.checkpoints import why_stale as why_stale_training
 
         return why_stale_training(stage.settings, stage.given)
     if makes_many_files(stage.settings):
-        return ["a folder or a film has no record of its own (-skip_existing 1 skips finished pictures)"]
+        return ["a folder or a video has no record (-skip_existing 1 skips finished pictures)"]
     return next(filter(None, _reasons(stage, Path(stage.settings.output_image))), [])
 
 
 def _reasons(stage: Stage, result: Path) -> Iterator[list[str]]:
-    """From the cheapest to find out to the dearest."""
+    """Lists of reasons, the cheapest checks first."""
     if not result.exists():
         yield [f"there is no {result}"]
         return
@@ -58,11 +58,11 @@ def _incomplete(stage: Stage, record: Record) -> list[str]:
 
 
 def _identity(stage: Stage, record: Record) -> Record:
-    """What a run would depend on now."""
+    """The identity that a run would have now, to compare with the record."""
     if stage.program == "fast_neural_style":
         from core.transform.record import run_identity as fast_identity
 
-        # Which runtime would be taken is known only once the network is open; it is left as it was.
+        # The runtime is known only after the network is opened, so the recorded one is used.
         return {**fast_identity(stage.settings), "runtime": record.get("runtime")}
     if stage.program == "slow_neural_style":
         from core.devices import choose_native

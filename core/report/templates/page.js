@@ -1,6 +1,6 @@
 "use strict";
 
-// Listens on the document, so that runs that are added later work as well.
+// Event listeners are on the document, so that they also work for runs added later.
 
 function showFrame(range) {
   const figure = range.closest("[data-frames]");
@@ -15,7 +15,7 @@ function moveWipe(range) {
   range.parentElement.style.setProperty("--at", `${range.value}%`);
 }
 
-// The result is on the page once; under the reference lies a copy of the element.
+// The result's data is on the page once; this copies its element under the reference.
 function layUnder(wipe) {
   const result = document.getElementById(wipe.dataset.under);
   if (!result || wipe.querySelector(".under")) return;
@@ -36,7 +36,7 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(code.textContent);
     status.textContent = "copied";
-  } catch { // no permission, or an old browser
+  } catch { // no permission or an old browser
     getSelection().selectAllChildren(code);
     status.textContent = "selected; copy it with Ctrl+C";
   }

@@ -1,8 +1,8 @@
-// Follows a run: asks for its status every second, and for picture and curves when they are others.
+// Follows a run: requests its status every second, and picture and curves when they have changed.
 
 const SECOND = 1000;
 const BETWEEN_CURVES = 2 * SECOND;
-const PATIENCE = 3; // failures in a row after which the run counts as gone
+const PATIENCE = 3; // after this many failures in a row the run counts as ended
 
 const live = document.getElementById("live");
 const part = (selector) => live.querySelector(selector);
@@ -40,7 +40,7 @@ function showProgress({ ended, iteration, iterations }) {
     bar.max = iterations;
     bar.value = iteration;
   } else {
-    bar.removeAttribute("value"); // something runs, nobody knows how far
+    bar.removeAttribute("value"); // progress unknown
   }
   document.title = iteration && !ended ? `${iteration} of ${iterations} · ${title}` : title;
 }
@@ -90,7 +90,7 @@ async function showCurves({ picture, ended, losses }) {
   part(".curves").innerHTML = await (await ask("/curves.svg")).text();
 }
 
-// The server gives the page as it would be now; runs that are not here yet are taken from it.
+// Requests the current page from the server and adds the runs that are not shown yet.
 async function showFinished(finished) {
   while (Number(live.dataset.finished) < finished) {
     const text = await (await ask("/")).text();
@@ -166,5 +166,5 @@ live.addEventListener("keydown", ({ key }) => {
   if (key === "Escape" && !part(".question").hidden) askWhether(false);
 });
 
-history.replaceState(null, "", `/${location.hash}`); // the token does not stay in the address
+history.replaceState(null, "", `/${location.hash}`); // removes the token from the address
 follow();

@@ -47,12 +47,12 @@ def test_the_page_follows_the_run_and_stops_it(browser):
         assert page.locator("#live progress").get_attribute("max") == str(LONG)
         assert page.locator("#live tbody tr").count() == 7
         page.get_by_role("button", name="Stop …").click()
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Continue").click()
         page.get_by_role("button", name="Stop …").press("Enter")
         page.keyboard.press("Escape")
-        assert not page.get_by_role("button", name="Stop it").is_visible()
+        assert not page.get_by_role("button", name="Stop", exact=True).is_visible()
         page.get_by_role("button", name="Stop …").click()
-        page.get_by_role("button", name="Stop it").click()
+        page.get_by_role("button", name="Stop", exact=True).click()
         page.wait_for_selector("#live-sentence:has-text('is saved as out.png')")
         page.wait_for_selector("article")  # the stopped run, as in the report
         assert watched.end()[0] == 130

@@ -106,7 +106,7 @@ def test_bytes_in_a_name_that_are_no_text(here):
             '{"settings": {"style_image": [3]}}',
             "results/out.png: the record is damaged: -style_image is 3; skipped",
         ),
-        ('{"program": "th"}', "results/out.png: its record is damaged: it names no program of ours; skipped"),
+        ('{"program": "th"}', "results/out.png: its record is damaged: unknown program; skipped"),
         (
             '{"inputs": []}',
             "results/out.png: its record is damaged: 'inputs' is missing, or no dict; skipped",
@@ -147,7 +147,7 @@ def test_pictures_beside_the_result(here):
     Path("results/notes.json").write_text("[]")
     shown = report("results", "-o", "page")
     assert shown.exit_code == 0
-    assert "results/out_1.png.json: its picture out_1.png is not beside it; skipped" in shown.output
+    assert "results/out_1.png.json: the picture out_1.png is missing; skipped" in shown.output
     assert "results/out_2.png: damaged picture: " in shown.output
     page = Page("page/index.html")
     assert [page.by_id[f"run-{n}-title"] for n in range(1, 5)] == [
@@ -190,8 +190,8 @@ def test_an_interrupted_run_shows_its_last_picture(here):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent"], "absent: no such folder; name the one with your results"),
-        (["in"], "in: holds no picture that says how it was made; name a folder with results of"),
+        (["absent"], "absent: no such folder; name the folder with your results"),
+        (["in"], "in: contains no picture with a record; name a folder with results of"),
         (["results", "--inputs", "absent"], "absent: no such folder"),
         (["results", "--reference", "absent"], "absent: no such folder"),
         (["results", "-o", "net.safetensors"], "net.safetensors/index.html: cannot be written: "),
@@ -216,5 +216,5 @@ def test_an_old_page_stays_where_the_new_one_fails(here):
 
 
 def test_find_runs_raises(tmp_path):
-    with pytest.raises(NeuralStyleError, match="holds no picture that says how it was made"):
+    with pytest.raises(NeuralStyleError, match="contains no picture with a record"):
         find_runs(tmp_path)

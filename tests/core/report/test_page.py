@@ -90,9 +90,9 @@ def test_intermediate_pictures(here):
 def test_against_the_reference(here):
     report("results", "-o", "page", "--reference", "ref")
     page = Page("page/index.html")
-    assert len(page.all("section", aria_label="Against the reference")) == 2
+    assert len(page.all("section", aria_label="Comparison with the reference")) == 2
     assert [found["data-under"] for found in page.all("div") if "data-under" in found] == ["run-4-result"]
-    assert len(page.all("img", alt="Map of the difference, brightest where it is largest")) == 1
+    assert len(page.all("img", alt="Heat map of the differences, brightest where they are largest")) == 1
     assert re.search(r"PSNR\d+\.\d\d dB\s+SSIM0\.\d{6}\s+Largest difference\d+ of 255", page.text)
     assert "the result has 48x36 pixels, the reference 30x20; only pictures of one size" in page.text
 
@@ -155,7 +155,7 @@ def test_a_name_with_a_comma_has_no_command(here):
     path.write_text(json.dumps(record))
     report("results", "-o", "page")
     page = Page("page/index.html")
-    assert "There is no old command for it: style_image: cannot be written" in page.text
+    assert "The original program has no command for this run: style_image: cannot be written" in page.text
     assert "run-3-lua" in page.by_id
     assert "run-4-lua" not in page.by_id
 

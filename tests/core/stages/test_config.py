@@ -142,13 +142,16 @@ def test_pictures_in_between_feed_too(config):
         ("stages: {a: {seed: 1}, a: {seed: 2}}", "line 1: stage 'a' is given twice"),
         (
             "stages: {a: {seed: 1}}\nseed: 2",
-            "line 2: 'seed' stands beside 'stages:'; move it into 'defaults:'",
+            "line 2: 'seed' is on one level with 'stages:'; move it into 'defaults:'",
         ),
-        ("stages: {a: {seed: 1}}\ndefault: {}", "'default' stands beside 'stages:'; did you mean defaults?"),
-        ("defaults: {seed: 1}", "'defaults:' is for 'stages:'"),
+        (
+            "stages: {a: {seed: 1}}\ndefault: {}",
+            "'default' is on one level with 'stages:'; did you mean defaults?",
+        ),
+        ("defaults: {seed: 1}", "'defaults:' needs 'stages:'"),
         ("stages: {}", "'stages:' is empty"),
-        ("stages: [a, b]", "line 1: 'stages:' should hold lines of the form 'name: value'"),
-        ("stages:\n  a: 7", "line 2: 'a:' should hold lines"),
+        ("stages: [a, b]", "line 1: 'stages:' should contain lines of the form 'name: value'"),
+        ("stages:\n  a: 7", "line 2: 'a:' should contain lines"),
         ("stages:\n  a:\n    sead: 7", "line 3: unknown key 'sead'; did you mean seed?"),
         ("stages:\n  a:\n    seed: x", "line 3: seed should be a number, not x"),
         ("program: neural_stile", "line 1: unknown program 'neural_stile'; it is one of neural_style"),
@@ -174,9 +177,9 @@ def test_what_is_wrong_is_said_with_its_line(config, text, said):
         ("stages: {a: {seed: 1}, b: {seed: 2}}", "'a' and 'b' both write out.png"),
         (
             "stages: {a: {init_image: b.png, output_image: a.png}, b: {output_image: b.png}}",
-            r"'a' reads what 'b' writes, which must stand before it \(and not read from it\)",
+            r"'a' reads the output of 'b'; move 'b' before it \(without a cycle\)",
         ),
-        ("content_image: out.png", "'run' reads what it writes itself; give its result another name"),
+        ("content_image: out.png", "'run' reads its own output; give its result another name"),
     ],
 )
 def test_impossible_orders_are_refused(config, text, said):
@@ -201,7 +204,7 @@ def test_changes_from_outside(config):
     ):
         with pytest.raises(SettingsError, match=said):
             parsed(words, "--set", Settings)
-    with pytest.raises(SettingsError, match="-init is no number"):
+    with pytest.raises(SettingsError, match="-init is not a number"):
         at_most(read.stages, parsed(["init=image"], "--at-most", Settings))
 
 
@@ -230,10 +233,13 @@ def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse(config):
         ("num_iterations: .nan", "-num_iterations nan: must be a finite number"),
         ("num_iterations: .inf", "-num_iterations inf: must be a finite number"),
         ("save_iter: .inf", None),
-        ("num_iterations: 1e+13", "makes more than 100,000 pictures in between; -save_iter 0 asks for none"),
+        ("num_iterations: 1e+13", "makes more than 100,000 intermediate images; -save_iter 0 makes none"),
         ("{program: slow_neural_style, num_iterations: .inf}", "-num_iterations: must be finite"),
         ("{program: slow_neural_style, save_every: .inf}", "-save_every: must be finite"),
-        ("{program: slow_neural_style, num_iterations: 1e+13}", "in between; -save_every 0 asks for none"),
+        (
+            "{program: slow_neural_style, num_iterations: 1e+13}",
+            "intermediate images; -save_every 0 makes none",
+        ),
         (
             f"vary: {{seed: {list(range(101))}, content_weight: {list(range(100))}}}",
             "run.yml: 'vary:' makes 10,100 runs, more than 10,000; vary fewer flags",
