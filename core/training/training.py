@@ -21,7 +21,7 @@ from core.training.sample import Sample
 from core.transform.onnx.session import first_line
 
 EARLY = 100
-ADVICE = "Try a lower -learning_rate, smaller weights, or -precision full; the last checkpoint is as it was"
+ADVICE = "Try a lower -learning_rate, smaller weights, or -precision full; the last checkpoint is unchanged"
 CPU = torch.device("cpu")
 
 

@@ -22,7 +22,9 @@ def pictures(folder: Path, *, recursive: bool, in_order: bool, without: Path | N
     try:
         found = [path.relative_to(folder) for path in _files(folder, recursive, without)]
     except OSError as error:
-        raise ImageError(f"{folder}: cannot be read: {error.strerror}; -input_dir names a folder") from None
+        raise ImageError(
+            f"{folder}: cannot be read: {error.strerror}; -input_dir must name a folder"
+        ) from None
     return sorted(found) if in_order else found
 
 

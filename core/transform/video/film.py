@@ -19,8 +19,8 @@ from core.transform.video.encoder import Encoder, even_size
 from core.transform.video.parts import Part, Parts
 from core.transform.video.sequences import Pattern, Sequence, is_pattern
 from core.transform.video.smoothing import Smoother, size_changed
-from core.transform.video.source import Film, Source, SourceFrame, import_av
-from core.transform.video.writer import check_film_target, new_film
+from core.transform.video.source import Source, SourceFrame, VideoFile, import_av
+from core.transform.video.writer import check_video_target, new_video
 
 PART_FRAMES = 120
 DEFAULT_FPS = 25.0
@@ -89,25 +89,25 @@ def stylize_video(
     if into_pictures:
         check_writable(Pattern(target).path(1))
     else:
-        check_film_target(Path(target))
-    film: Source = Sequence(Pattern(source), fps) if is_pattern(source) else Film(source)
+        check_video_target(Path(target))
+    video: Source = Sequence(Pattern(source), fps) if is_pattern(source) else VideoFile(source)
     if not into_pictures:
-        check_film_target(Path(target), film.look, film.audio)
+        check_video_target(Path(target), video.look, video.audio)
     state = {
         "fingerprint": fingerprint,
-        "source": film.identity(),
-        "rate": str(film.look.rate),
+        "source": video.identity(),
+        "rate": str(video.look.rate),
         "temporal_alpha": temporal_alpha,
         "part_frames": part_frames,
         "encoder": "" if into_pictures else import_av().__version__,
     }
-    job = _Job(film, stylize, smoother, Parts(Path(target), state), part_frames, progress)
-    report = _into_pictures(job, target) if into_pictures else _into_film(job, target)
+    job = _Job(video, stylize, smoother, Parts(Path(target), state), part_frames, progress)
+    report = _into_pictures(job, target) if into_pictures else _into_video(job, target)
     job.parts.remove()
     return report
 
 
-def _into_film(job: _Job, target: str) -> VideoReport:
+def _into_video(job: _Job, target: str) -> VideoReport:
     finished = _finished_parts(job)
     job.done, resumed = 0, sum(count for count, _ in finished)
     if resumed:
@@ -159,7 +159,7 @@ def _next_part(job: _Job, frames: Iterator[SourceFrame], size: tuple[int, int] |
 
 def _join(job: _Job, target: Path, size: tuple[int, int], count: int) -> None:
     """Write all parts and the sound to the target."""
-    with new_film(target, job.source.look, size, job.source.audio) as film:
+    with new_video(target, job.source.look, size, job.source.audio) as video:
         duration = 1
         for index in range(count):
             part = job.parts.read(index)
@@ -168,9 +168,9 @@ def _join(job: _Job, target: Path, size: tuple[int, int], count: int) -> None:
                     f"{job.parts.folder}: part {index} is missing or damaged; run the command again"
                 )
             for frame in part.frames:
-                film.add(frame)
+                video.add(frame)
             duration = part.last_duration
-        film.finish(duration)
+        video.finish(duration)
 
 
 def _into_pictures(job: _Job, target: str) -> VideoReport:

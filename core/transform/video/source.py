@@ -28,7 +28,7 @@ BT709 = 1  # the number of matrix, primaries and transfer in ISO/IEC 23091-2
 LIMITED_RANGE = 1
 KNOWN_MATRICES = (1, 2, 4, 5, 6, 7, 9)  # those libswscale and H.264 with Y, U, V share; 2: not declared
 # Demuxers that would accept a text or a picture as a video, or read other files than the one named.
-NOT_FILMS = ("tty", "image2", "hls", "dash", "concat", "ffmetadata")
+NOT_VIDEOS = ("tty", "image2", "hls", "dash", "concat", "ffmetadata")
 
 
 def import_av() -> Any:
@@ -104,7 +104,7 @@ class Source(Protocol):
         ...
 
 
-class Film:
+class VideoFile:
     """A video file; frames count from 1. Raises: VideoError: missing, damaged, or without a video stream."""
 
     first_number = 1
@@ -155,7 +155,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise VideoError(f"{path}: not a video that can be read: {error.strerror}") from None
     with container:
         names = container.format.name
-        if names in NOT_FILMS or names.endswith("_pipe"):
+        if names in NOT_VIDEOS or names.endswith("_pipe"):
             raise VideoError(f"{path}: not a video but '{names}'; name a file such as video.mp4")
         yield container
 

@@ -22,8 +22,8 @@ from core.pictures.images import Image, to_bytes
 from core.settings.flags import flag
 from core.transform.video.encoder import Encoder, even_size
 from core.transform.video.smoothing import size_changed
-from core.transform.video.source import Film, Look
-from core.transform.video.writer import FilmWriter, check_film_target, new_film
+from core.transform.video.source import Look, VideoFile
+from core.transform.video.writer import VideoWriter, check_video_target, new_video
 
 Strings = tuple[str, ...]
 Stylizer = Callable[[Image], Image]
@@ -68,7 +68,7 @@ class WebcamOptions:
         if not self.show and not self.output_video and not self.frames:
             raise SettingsError("-show 0: there would be no output; add -output_video or -frames")
         if self.output_video:
-            check_film_target(Path(self.output_video))
+            check_video_target(Path(self.output_video))
             if self.video and Path(self.video).resolve() == Path(self.output_video).resolve():
                 raise SettingsError("-output_video: would overwrite -video; choose another name")
 
@@ -88,15 +88,15 @@ def source_frames(options: WebcamOptions) -> Generator[TimedImage, None, None]:
 
     Raises: VideoError.
     """
-    return film_frames(options.video) if options.video else camera_frames(options)
+    return video_frames(options.video) if options.video else camera_frames(options)
 
 
-def film_frames(path: str) -> Generator[TimedImage, None, None]:
+def video_frames(path: str) -> Generator[TimedImage, None, None]:
     """All frames of a video in their own size; times start at 0."""
-    film = Film(path)
+    video = VideoFile(path)
     first = None
-    for frame in film.frames():
-        seconds = frame.pts * film.look.time_base
+    for frame in video.frames():
+        seconds = frame.pts * video.look.time_base
         first = seconds if first is None else first
         yield seconds - first, frame.image()
 
@@ -203,7 +203,7 @@ class Recorder:
         self._look = Look(CLOCK, Fraction(fps).limit_denominator(1001))
         self._stack = ExitStack()
         self._encoder: Encoder | None = None
-        self._writer: FilmWriter | None = None
+        self._writer: VideoWriter | None = None
         self._size, self._pts, self._duration = (0, 0), -1, self._look.step
 
     def __enter__(self) -> Recorder:
@@ -214,7 +214,7 @@ class Recorder:
         size = even_size(*picture.shape[1:])
         if self._encoder is None or self._writer is None:
             self._size, self._encoder = size, Encoder(self._look, size)
-            self._writer = self._stack.enter_context(new_film(self._target, self._look, size, None))
+            self._writer = self._stack.enter_context(new_video(self._target, self._look, size, None))
         if size != self._size:
             raise VideoError(size_changed(picture, self._size[::-1]))
         pts = max(round(seconds / CLOCK), self._pts + 1)

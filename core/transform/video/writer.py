@@ -24,8 +24,8 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 TRIAL_SIZE = (16, 16)
 
 
-class FilmWriter:
-    """Writes encoded frames and the sound of another video to a file; see :func:`new_film`."""
+class VideoWriter:
+    """Writes encoded frames and the sound of another video to a file; see :func:`new_video`."""
 
     def __init__(self, file: str | IO[bytes], target: Path, look: Look, size: tuple[int, int]) -> None:
         self._target, self._look = target, look
@@ -122,7 +122,7 @@ def _sound_packets(source: Any, streams: dict[int, Stream]) -> Iterator[Packet[S
 
 
 @contextmanager
-def new_film(target: Path, look: Look, size: tuple[int, int], sound: Path | None) -> Iterator[FilmWriter]:
+def new_video(target: Path, look: Look, size: tuple[int, int], sound: Path | None) -> Iterator[VideoWriter]:
     """Context manager for a new video; the file gets its name only if the block ends without an exception.
 
     The block must call ``finish``. ``size``: width and height, both even. ``sound``: a video whose sound is
@@ -147,8 +147,8 @@ def new_film(target: Path, look: Look, size: tuple[int, int], sound: Path | None
 @contextmanager
 def _started(
     file: str | IO[bytes], target: Path, look: Look, size: tuple[int, int], sound: Path | None
-) -> Iterator[FilmWriter]:
-    writer = FilmWriter(file, target, look, size)
+) -> Iterator[VideoWriter]:
+    writer = VideoWriter(file, target, look, size)
     try:
         if sound is None:
             writer.start()
@@ -162,7 +162,7 @@ def _started(
         writer.abandon()
 
 
-def check_film_target(target: Path, look: Look | None = None, sound: Path | None = None) -> None:
+def check_video_target(target: Path, look: Look | None = None, sound: Path | None = None) -> None:
     """Check before any work that the video can be written with this sound. Raises: VideoError."""
     if target.suffix.lower() not in CONTAINERS:
         known = ", ".join(CONTAINERS)

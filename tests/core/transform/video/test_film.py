@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import ImageError, NeuralStyleError, VideoError
-from core.transform.video.source import Film
+from core.transform.video.source import VideoFile
 from tests.support.film_factory import (
     Counted,
     add_sound,
@@ -71,7 +71,7 @@ def test_colour_description_is_kept_and_used(tmp_path, look):
     for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
         assert getattr(frame, name) == look.get(name, 2 if name != "color_range" else frame.color_range)
     # the plain colour, as decoded with the description, is the one the film was made from
-    shown = Film(str(tmp_path / "out.mp4"))
+    shown = VideoFile(str(tmp_path / "out.mp4"))
     picture = next(shown.frames()).image()
     assert np.abs(picture[:, 16, 30] * 255 - frame_pixels(0)[16, 30]).max() < 6
 

@@ -11,7 +11,7 @@ import pytest
 from cli.webcam_demo import run_webcam
 from core.errors import SettingsError, VideoError
 from core.transform.video import webcam
-from core.transform.video.webcam import WebcamOptions, camera_frames, film_frames, tile, tiled_frames
+from core.transform.video.webcam import WebcamOptions, camera_frames, tile, tiled_frames, video_frames
 from tests.support.film_factory import film_pixels, film_times, make_film
 
 FACTS = {"CAP_PROP_FRAME_WIDTH": 3, "CAP_PROP_FRAME_HEIGHT": 4, "CAP_PROP_FPS": 5}
@@ -202,7 +202,7 @@ def test_without_opencv_it_says_what_to_install(monkeypatch):
 
 def test_a_film_that_is_none():
     with pytest.raises(VideoError, match="no such file"):
-        next(film_frames("absent.mp4"))
+        next(video_frames("absent.mp4"))
 
 
 @pytest.mark.parametrize(
