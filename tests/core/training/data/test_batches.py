@@ -147,7 +147,7 @@ PICTURES = np.zeros((2, 3, 8, 8), np.uint8)
         (
             {"train__x_4": PICTURES, "train__y": PICTURES[:1]},
             {"task": "upsample"},
-            "/train/x_4 has 2 pictures, /train/y 1",
+            "/train/x_4 has 2 pictures but /train/y has 1",
         ),
         (
             {"train__x_4": PICTURES, "train__y": PICTURES},
