@@ -160,7 +160,7 @@ def test_pictures_in_between_feed_too(config):
         ("vary: {seed: [1, x]}", "seed should be a number, not x"),
         ("vary: {seed: [1, 1.0]}", "seed has the same value twice"),
         ("vary: {sead: [1]}", "unknown key 'sead'; did you mean seed?"),
-        ("seed: 1\nvary: {seed: [1]}", "seed is varied, and given for 'run' as well"),
+        ("seed: 1\nvary: {seed: [1]}", "seed is in 'vary:' and also set for 'run'"),
         ("vary: {seed: [1]}\nvary: {seed: [1]}", "line 2: 'vary' is given twice"),
     ],
 )
