@@ -1,4 +1,4 @@
-"""Caffe's model files in Python, with protobuf and without Caffe.
+"""Reads Caffe's model files (.caffemodel). Needs protobuf; does not need Caffe.
 
     with open_caffemodel("VGG_ILSVRC_19_layers.caffemodel") as model:
         for layer in model.layers:

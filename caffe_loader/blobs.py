@@ -1,4 +1,4 @@
-"""Blobs: the weights of a layer, left in the file until they are asked for."""
+"""Blobs: the weight arrays of a layer, read from the file only when they are used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHECK = 1 << 20  # values tested for NaN at a time: bounds the memory of the te
 
 
 class Segment(NamedTuple):
-    """Values that lie evenly spaced in the file: ``values`` records of ``dtype`` from byte ``offset`` on."""
+    """Evenly spaced values in the file: ``values`` records of ``dtype``, the first at byte ``offset``."""
 
     offset: int
     values: int
@@ -24,11 +24,11 @@ class Segment(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes in the file, tags of unpacked values included."""
+        """Bytes in the file, including the tags of unpacked values."""
         return self.values * self.dtype.itemsize
 
 
-# Wire form -> record. Unpacked values carry their one-byte tag each.
+# (field number, wire type) -> layout of one record. Each unpacked value follows its one-byte tag.
 _RECORDS: dict[tuple[int, int], np.dtype[np.void]] = {
     (5, BYTES): np.dtype({"names": ["value"], "formats": ["<f4"], "offsets": [0], "itemsize": 4}),
     (5, FIXED32): np.dtype({"names": ["value"], "formats": ["<f4"], "offsets": [1], "itemsize": 5}),
@@ -42,7 +42,7 @@ class Blob:
     """One array of a layer, described without reading it.
 
     shape: the file's shape; the legacy num, channels, height, width give four axes.
-    offset: byte of the first value in the file. nbytes: bytes the values take there.
+    offset: byte of the first value in the file. nbytes: bytes the values occupy in the file.
     """
 
     shape: tuple[int, ...]
@@ -59,23 +59,23 @@ class Blob:
 
     @property
     def legacy_shape(self) -> tuple[int, int, int, int]:
-        """The shape as (num, channels, height, width), shorter shapes filled with ones on the left.
+        """The shape as (num, channels, height, width). Shorter shapes get ones on the left.
 
         Raises CaffemodelError for more than four axes.
         """
         if len(self.shape) > 4:
-            raise self._error(f"a blob has {len(self.shape)} axes; only networks on pictures are supported")
+            raise self._error(f"a blob has {len(self.shape)} axes, more than 4; use a network for images")
         num, channels, height, width = (1,) * (4 - len(self.shape)) + self.shape
         return num, channels, height, width
 
     def array(self) -> NDArray[np.float32]:
         """The values as a read-only array of ``shape``.
 
-        Packed float data, the usual case, are a view into the mapped file: nothing is copied. The view
-        keeps the map alive, and may be unaligned (a protobuf puts its data at any byte). Unpacked or
-        double data, and data in several pieces, are converted.
+        Packed float data, the usual case, are returned as a view of the mapped file, without a copy. The
+        view keeps the file mapped. It may be unaligned, because protobuf stores data at any byte.
+        Unpacked data, double data and data in several pieces are copied.
 
-        Raises CaffemodelError if a value is NaN or infinite, or if the file was closed before.
+        Raises CaffemodelError if a value is NaN or infinite, or if the file is already closed.
         """
         pieces = [self._values(segment) for segment in self._segments]
         flat = pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.float32), *pieces])
@@ -103,9 +103,9 @@ class Blob:
 
 
 def segment_at(file: MappedFile, entry: Field, end: int) -> Segment | None:
-    """The values in ``entry``, a field of a blob that ends at byte ``end``, or None for other fields.
+    """The values in ``entry``, a field of a blob that ends at byte ``end``. None if it holds no values.
 
-    A run of unpacked values becomes one segment, however long it is.
+    A run of unpacked values becomes one segment, whatever its length.
     Raises CaffemodelError if packed data are not a whole number of values.
     """
     dtype = _RECORDS.get((entry.number, entry.wire_type))
@@ -119,17 +119,17 @@ def segment_at(file: MappedFile, entry: Field, end: int) -> Segment | None:
         return Segment(entry.start, _run(file, entry.start, end, dtype.itemsize), dtype)
     count, rest = divmod(entry.end - entry.value, dtype.itemsize)
     if rest:
-        cause = f"{entry.end - entry.value} bytes of data are no whole number of {dtype.itemsize}-byte values"
+        cause = f"{entry.end - entry.value} data bytes are not a whole number of {dtype.itemsize}-byte values"
         raise file.error(entry.start, f"{cause}: the file is damaged; download it again")
     return Segment(entry.value, count, dtype)
 
 
 def _run(file: MappedFile, start: int, end: int, stride: int) -> int:
-    """How many records of ``stride`` bytes from ``start`` on have the same first byte, the tag."""
+    """The number of records of ``stride`` bytes, from ``start`` on, with the same first byte (the tag)."""
     total = (end - start) // stride
     tags = np.frombuffer(file.bytes, np.uint8, total * stride, start)[::stride]
     done, step = 0, 16
-    while done < total:  # in growing steps, so that many short runs stay cheap
+    while done < total:  # in growing steps: many short runs stay cheap
         other = np.flatnonzero(tags[done : done + step] != tags[0])
         if other.size:
             return done + int(other[0])

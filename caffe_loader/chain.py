@@ -1,7 +1,7 @@
-"""The network as loadcaffe sees it: a straight chain of layers in file order, and its messages.
+"""The network as loadcaffe builds it: a chain of layers in file order, and the messages it prints.
 
-Connections, phases and include rules are ignored, as are dilation, a ReLU's slope and LRN within
-channels: loadcaffe does not look at them.
+Like loadcaffe, this ignores connections, phases, include rules, dilation, the slope of a ReLU and LRN
+within channels.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _SOFTMAX = ("Softmax", "SoftmaxWithLoss")
 
 @dataclass(frozen=True)
 class Chain:
-    """A network: its layers in order and loadcaffe's lines, those after "Successfully loaded FILE"."""
+    """A network: its layers in order, and the lines loadcaffe prints after "Successfully loaded FILE"."""
 
     modules: tuple[layers.ChainModule, ...]
     messages: tuple[str, ...]
 
 
 def chain(model: Caffemodel, grouped: bool = False) -> Chain:
-    """The straight chain that loadcaffe makes of ``model``; no weight is read.
+    """The chain of layers that loadcaffe builds from ``model``. No weights are read.
 
-    With ``grouped`` false, as loadcaffe's nn backend: a convolution with groups is skipped in a V1 file
-    and ends the chain in a V2 file. With ``grouped`` true, as its cudnn backend: it is kept. A softmax
-    is kept in a V1 file and ends the chain in a V2 file. Layers of other types are left out with a
-    message. Of two layers with one name the last one's weights serve for both.
+    grouped: True keeps convolutions with groups, as loadcaffe's cudnn backend does. False treats them as
+    its nn backend does: skipped in a V1 file, end of the chain in a V2 file.
+    A softmax is kept in a V1 file and ends the chain in a V2 file. Layers of unknown types are left out
+    with a message. If two layers have the same name, both get the weights of the last one.
 
     Matches loadcaffe e691592, convertProtoToLuaV1/V2 and loadModuleV1/V2.
-    Raises CaffemodelError where loadcaffe dies: no weight or bias, weights of another size than the
-    layer, stochastic pooling, impossible parameters.
+    Raises CaffemodelError where loadcaffe crashes: a missing weight or bias, weights that do not fit the
+    layer, stochastic pooling, invalid parameters.
     """
     drafts, messages = _drafts(model, grouped)
     namesakes: dict[str, list[CaffeLayer]] = {}
@@ -55,7 +55,7 @@ def chain(model: Caffemodel, grouped: bool = False) -> Chain:
 
 
 def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[layers.ChainModule], list[str]]:
-    """The layers, weighted ones still with their own blobs, and the messages about those left out."""
+    """The layers, each with its own blobs, and the messages about layers that are left out."""
     drafts: list[layers.ChainModule] = []
     messages: list[str] = []
     outputs = model.input_dims
@@ -65,7 +65,7 @@ def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[layers.ChainModule],
             messages += _undefined(layer)
             continue
         if model.format == "V2" and layer.type in _SOFTMAX:
-            break  # Kept: the original leaves its loop here
+            break  # loadcaffe leaves its loop here, and so do we
         draft = build(model, layer)
         if isinstance(draft, layers.Linear) and outputs != draft.in_features:
             drafts.append(layers.View())
@@ -74,7 +74,7 @@ def _drafts(model: Caffemodel, grouped: bool) -> tuple[list[layers.ChainModule],
         if isinstance(draft, layers.Convolution) and draft.groups > 1 and not grouped:
             messages.append("nn supports no groups!")
             if model.format == "V2":
-                break  # Kept: likewise
+                break  # loadcaffe leaves its loop here too
             messages.append(_not_found(layer))
             continue
         drafts.append(draft)
@@ -100,7 +100,7 @@ def _with_weights(
     namesakes: list[CaffeLayer],
     messages: list[str],
 ) -> layers.Convolution | layers.Linear:
-    """``draft`` with the blobs of the last of its ``namesakes`` (layers of that name), a message for each."""
+    """``draft`` with the blobs of the last of ``namesakes``, the layers with its name. Adds a message each."""
     for layer in namesakes:
         weight, bias = _blob(model, layer, 0), _blob(model, layer, 1)
         num, channels, height, width = weight.legacy_shape
@@ -109,12 +109,12 @@ def _with_weights(
     if weight.count != math.prod(shape) or bias.count != shape[0]:
         wanted, found = " x ".join(map(str, shape)), " x ".join(map(str, weight.shape))
         cause = (
-            f"its parameters ask for weights of {wanted} and {shape[0]} biases,"
-            f" the file holds {found} and {bias.count}"
+            f"its parameters need weights of {wanted} and {shape[0]} biases,"
+            f" but the file has {found} and {bias.count}"
         )
         if len(namesakes) > 1:
             cause += f" in the last of {len(namesakes)} layers of this name"
-        raise _error(model, layer, f"{cause}; no such network can be built")
+        raise _error(model, layer, f"{cause}; use another model")
     return replace(draft, weight=weight, bias=bias)
 
 
@@ -137,11 +137,12 @@ def _convolution(model: Caffemodel, layer: CaffeLayer) -> layers.Convolution:
     kernel, stride, padding = convolution_window(layer.parameters.convolution_param)
     if min(out_channels, channels, *kernel, *stride) < 1 or max(*stride, *padding) > _LARGEST:
         cause = f"{out_channels} filters on {channels} channels, kernel {kernel}, stride {stride}"
-        raise _error(model, layer, f"{cause}, padding {padding} are no convolution; download the file again")
+        cause += f", padding {padding} are not valid for a convolution"
+        raise _error(model, layer, f"{cause}; download the file again")
     if out_channels % groups:
         cause = f"{out_channels} filters cannot be divided into {groups} groups"
         raise _error(model, layer, f"{cause}; download the file again")
-    # The bias may be missing in a layer that is skipped; it is demanded where the weights are taken.
+    # A layer that is skipped may have no bias. _with_weights checks the layers that are kept.
     bias = layer.blobs[1] if len(layer.blobs) > 1 else weight
     return layers.Convolution(
         layer.name, weight, bias, channels * groups, out_channels, kernel, stride, padding, groups
@@ -152,8 +153,8 @@ def _inner_product(model: Caffemodel, layer: CaffeLayer) -> layers.Linear:
     weight, bias = _blob(model, layer, 0), _blob(model, layer, 1)
     width, outputs = weight.legacy_shape[3], layer.parameters.inner_product_param.num_output
     if min(width, outputs) < 1:
-        cause = f"{width} inputs and {outputs} outputs are no inner product; download the file again"
-        raise _error(model, layer, cause)
+        cause = f"{width} inputs and {outputs} outputs are not valid for an inner product"
+        raise _error(model, layer, f"{cause}; download the file again")
     return layers.Linear(layer.name, weight, bias, width, outputs)
 
 
@@ -166,8 +167,8 @@ def _pooling(model: Caffemodel, layer: CaffeLayer) -> layers.Pooling:
     kernel, stride, padding = pooling_window(parameters)
     too_much = any(size and 2 * pad > size for size, pad in zip(kernel, padding, strict=True))
     if min(stride) < 1 or too_much or max(*kernel, *stride) > _LARGEST:
-        cause = f"kernel {kernel}, stride {stride} and padding {padding} are no pooling"
-        raise _error(model, layer, f"{cause} (at most half the kernel may be padding); use another model")
+        cause = f"kernel {kernel}, stride {stride} and padding {padding} are not valid for a pooling layer"
+        raise _error(model, layer, f"{cause} (padding: at most half the kernel); use another model")
     return layers.Pooling(layer.name, kind, kernel, stride, padding)
 
 
@@ -176,9 +177,10 @@ def _lrn(model: Caffemodel, layer: CaffeLayer) -> layers.LRN:
     numbers = (parameters.alpha, parameters.beta, parameters.k)
     size = parameters.local_size
     if size % 2 == 0 or size > _LARGEST or not all(map(math.isfinite, numbers)):
-        cause = f"size {size} (odd), alpha {numbers[0]}, beta {numbers[1]}, k {numbers[2]}"
-        raise _error(model, layer, f"{cause} are no local response normalisation; download the file again")
-    # Kept: loadcaffe passes these numbers on as text with so many decimals.
+        cause = f"size {size} (must be odd), alpha {numbers[0]}, beta {numbers[1]}, k {numbers[2]}"
+        cause += " are not valid for local response normalisation"
+        raise _error(model, layer, f"{cause}; download the file again")
+    # loadcaffe writes these numbers as text with this many decimals, which rounds them; so do we.
     return layers.LRN(
         layer.name, size, float(f"{numbers[0]:.6f}"), float(f"{numbers[1]:.4f}"), float(f"{numbers[2]:f}")
     )
@@ -208,7 +210,7 @@ _BUILDERS: dict[str, _Builder] = {
 
 
 def _builder(model: Caffemodel, layer: CaffeLayer) -> _Builder | None:
-    # Kept: Caffe writes "TanH" in V2 files; loadcaffe compares with "Tanh" and leaves such layers out.
+    # Matches loadcaffe's quirk: V2 files say "TanH", but loadcaffe looks for "Tanh" and leaves them out.
     if layer.type == ("TanH" if model.format == "V1" else "Tanh"):
         return lambda model, layer: layers.Tanh(layer.name)
     return _BUILDERS.get(layer.type)

@@ -1,4 +1,4 @@
-"""The one error of this package: a model file that cannot be used, explained in one line."""
+"""The package's only error: a model file that cannot be used. The message is one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 class CaffemodelError(ValueError):
     """A caffemodel cannot be read or turned into a network; the message is one complete line.
 
-    It reads "FILE: layer 'NAME' (byte N): cause; what to do", without the parts that are not known.
+    The form is "FILE: layer 'NAME' (byte N): cause; what to do". Layer and byte are left out if unknown.
     """
 
     def __init__(self, path: Path | str, cause: str, *, layer: str | None = None, offset: int | None = None):
@@ -21,11 +21,11 @@ class CaffemodelError(ValueError):
 
 
 def printable(text: str) -> str:
-    """``text`` on one line: what a terminal would obey (line ends, escapes) is shown instead."""
+    """``text`` on one line, with control characters (line ends, terminal escapes) shown as escapes."""
     return text if text.isprintable() else repr(text)[1:-1]
 
 
 def quoted(name: str) -> str:
-    """A name from a file, in quotes, on one line, cut to 60 characters."""
+    """``name`` in quotes, on one line, cut to 60 characters."""
     shown = printable(name)
     return f"'{shown if len(shown) <= 60 else shown[:57] + '...'}'"

@@ -1,4 +1,4 @@
-"""Caffe's current layer type names for the numbers of V1 files."""
+"""The type numbers of V1 files and Caffe's current names for them."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _NAMES = {V1LayerParameter.LayerType.Value(name): current for name, current in _
 
 
 def v1_type_name(number: int) -> str:
-    """The current name of V1 layer type ``number``, such as "Convolution" for 4, or "V1:N"."""
+    """The current name of V1 layer type ``number``, such as "Convolution" for 4. "V1:N" if N has no name."""
     return _NAMES.get(number, f"V1:{number}")
 
 
 def is_v1_type(number: int) -> bool:
-    """Whether V1 has a layer type ``number``; loadcaffe takes any other for 0, the type "none"."""
+    """Whether ``number`` is a V1 layer type. loadcaffe treats any other number as 0, the type "none"."""
     return number in _NAMES

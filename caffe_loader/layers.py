@@ -1,4 +1,4 @@
-"""The layers of a chain: what each does, with its weights still in the file."""
+"""The layers of a chain. Weights stay in the file until ``weight_array`` or ``bias_array`` reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from caffe_loader.blobs import Blob
 
 @dataclass(frozen=True)
 class Convolution:
-    """A two-dimensional convolution (cross-correlation) with bias; pairs are (vertical, horizontal)."""
+    """A two-dimensional convolution (cross-correlation) with bias. Pairs are (vertical, horizontal)."""
 
     name: str
     weight: Blob
@@ -70,10 +70,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class Pooling:
-    """Maximum or average over windows, output size rounded up (ceil mode), padding counted in averages.
+    """Maximum or average pooling. Output sizes are rounded up (ceil mode); averages count the padding.
 
-    kind: "max" or "average". A kernel of (0, 0) stands for Caffe's global pooling, which loadcaffe does
-    not know: it loads, and cannot be run.
+    kind: "max" or "average".
+    kernel: (0, 0) means Caffe's global pooling. As in loadcaffe, it can be loaded but not run.
     """
 
     name: str
@@ -117,7 +117,7 @@ class LRN:
 
 @dataclass(frozen=True)
 class View:
-    """Flattens each picture to one row, before the first inner product."""
+    """Flattens each image to a vector, before the first inner product."""
 
     name: str = "torch_view"
 

@@ -1,4 +1,4 @@
-"""A caffemodel as ordinary PyTorch modules, for those who want the weights and nothing else.
+"""Turns a caffemodel into ordinary PyTorch modules.
 
 This is the only file of the package that imports torch.
 """
@@ -20,7 +20,7 @@ from caffe_loader.reader import Caffemodel, open_caffemodel
 
 
 def load_caffemodel(path: str | os.PathLike[str]) -> nn.Sequential:
-    """Open the caffemodel at ``path``, make ``to_module`` of it and close it.
+    """The caffemodel at ``path`` as PyTorch modules (see :func:`to_module`). The file is closed again.
 
     Raises CaffemodelError as ``open_caffemodel`` and ``to_module`` do.
     """
@@ -32,18 +32,18 @@ def to_module(model: Caffemodel) -> nn.Sequential:
     """The network as a ``torch.nn.Sequential`` of float32 modules on the CPU, named as in Caffe.
 
     Input: (N, C, H, W); for the VGG and NIN models B, G, R in 0..255 with the mean subtracted. The
-    layers are those of ``chain(model, grouped=True)``: grouped convolutions work, layers of other types
-    are left out, and a V2 file's softmax is not part of it. A ``torch_view`` (nn.Flatten) stands before
-    the first inner product. Weights are copies; the file may be closed.
+    layers are those of ``chain(model, grouped=True)``: grouped convolutions are kept, layers of unknown
+    types and a V2 file's softmax are left out. A ``torch_view`` (nn.Flatten) precedes the first inner
+    product. Weights are copies, so the file may be closed.
 
-    Nothing works in place, so the output of a layer may be kept. New modules are in training mode, as
+    No module works in place, so the output of a layer may be kept. New modules are in training mode, as
     always in PyTorch: call ``.eval()`` to switch dropout off (the original program never did).
 
-    Names: a dot becomes "_", an empty name "layer"; a name already taken, by another layer or by an
-    attribute of nn.Sequential, gets "_2", "_3", ... appended.
+    Names: a dot becomes "_", an empty name becomes "layer". If a name is already used by another layer or
+    by an attribute of nn.Sequential, "_2", "_3", ... is appended.
 
-    Pooling rounds output sizes up, as Caffe does. Where the stride is larger than the kernel, PyTorch
-    drops a last window that would start beyond the picture; Torch7 keeps it (it is empty).
+    Pooling rounds output sizes up, as Caffe does. If the stride is larger than the kernel, PyTorch drops
+    a last window that would start beyond the image; Torch7 keeps that (empty) window.
 
     Raises CaffemodelError as ``chain`` does, for NaN weights, and for global pooling.
     """
@@ -79,7 +79,7 @@ def _(module: layers.Convolution) -> nn.Module:
         module.stride,
         module.padding,
         groups=module.groups,
-        device="meta",  # the weights come from the file: none are drawn first
+        device="meta",  # no random initial weights: the weights come from the file
     )
     return _filled(convolution, module)
 

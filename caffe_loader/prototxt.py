@@ -1,7 +1,7 @@
-"""A prototxt beside a caffemodel: parsed, compared, and never obeyed.
+"""Compares a prototxt with its caffemodel. The network is always built from the caffemodel.
 
-loadcaffe replaces everything a prototxt says by what the caffemodel says; so do we, but differences
-are worth a warning.
+loadcaffe replaces everything in the prototxt by the contents of the caffemodel, and so do we. We also
+warn about differences.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from caffe_loader.windows import convolution_window, pooling_window
 
 _MAX_BYTES = 4 << 20
 
-# Layers that matter to the chain; data, loss and accuracy layers rightly differ between the two files.
+# Layer types that a chain can contain. Data, loss and accuracy layers normally differ between the files.
 _COMPARED = ("Convolution", "Pooling", "ReLU", "TanH", "Tanh", "Sigmoid", "LRN", "InnerProduct", "Dropout")
 
 
 def compare_prototxt(path: str | os.PathLike[str], model: Caffemodel) -> list[str]:
-    """Differences between a prototxt and a caffemodel, one line each; empty if they agree.
+    """Differences between a prototxt and a caffemodel, one line each. Empty if they agree.
 
-    Compared are the layers that ``chain`` may keep: names, order, types and parameters. A file that
-    cannot be read or parsed gives one line that says so; nothing is raised, since loading goes on.
+    Compares names, order, types and parameters of the layers that ``chain`` can keep. If the prototxt
+    cannot be read or parsed, the result is one line with the reason. Nothing is raised: it is optional.
     """
     try:
         net = _parse(Path(path))
@@ -48,7 +48,7 @@ def _parse(path: Path) -> NetParameter:
     with path.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise ValueError(f"is larger than {_MAX_BYTES >> 20} MiB, no prototxt is")
+        raise ValueError(f"is larger than {_MAX_BYTES >> 20} MiB, too large for a prototxt")
     net = NetParameter()
     text_format.Parse(content.decode(), net, allow_unknown_field=True)
     return net
@@ -79,7 +79,7 @@ def _differences(text: _Layers, binary: _Layers) -> Iterator[str]:
         yield f"layer {quoted(name)} is only in the caffemodel, not in the prototxt"
     common = [name for name in text if name in binary]
     if common != [name for name in binary if name in text]:
-        yield "the layers come in another order than in the caffemodel"
+        yield "the layers are in a different order than in the caffemodel"
     for name in common:
         stated, actual = _facts(*text[name]), _facts(*binary[name])
         for fact in stated:
@@ -88,7 +88,7 @@ def _differences(text: _Layers, binary: _Layers) -> Iterator[str]:
 
 
 def _facts(kind: str, layer: LayerMessage) -> dict[str, object]:
-    """What the chain takes from a layer's parameters, by name."""
+    """The parameters of a layer that the chain uses, by name."""
     facts: dict[str, object] = {"type": kind}
     if kind == "Convolution":
         convolution = layer.convolution_param

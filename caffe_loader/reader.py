@@ -1,7 +1,7 @@
-"""A caffemodel file as a list of layers, indexed without reading its weights.
+"""Reads a caffemodel file as a list of layers, without reading the weights.
 
-The top level and the layers are walked on the wire (wire.py); what remains when the blobs are cut out,
-some hundred bytes a layer, is parsed by protobuf. V1 (``layers``) and V2 (``layer``) files are read.
+wire.py scans the fields of the file and of each layer. Everything but the blobs, some hundred bytes per
+layer, is parsed by protobuf. Reads V1 (``layers``) and V2 (``layer``) files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ AnyMessage = TypeVar("AnyMessage", bound=Message)
 _V1_LAYERS, _V2_LAYER = NetParameter.LAYERS_FIELD_NUMBER, NetParameter.LAYER_FIELD_NUMBER
 _LEGACY_AXES = ("num", "channels", "height", "width")
 _MAX_AXES = 32  # Caffe's own limit
-# What the index may cost, so that a file of a million tiny layers needs neither memory nor time for them.
+# Limits the cost of the index: a damaged file with a million tiny layers must not use up memory or time.
 _INDEX_BUDGET, _ENTRY_COST, _SKIP_COST = 4 << 20, 256, 16
 
 
@@ -40,9 +40,9 @@ _INDEX_BUDGET, _ENTRY_COST, _SKIP_COST = 4 << 20, 256, 16
 class CaffeLayer:
     """One layer of the file.
 
-    type: Caffe's current name ("Convolution"), also in V1 files; "V1:N" if the number N has no name.
+    type: Caffe's current name ("Convolution"), also for V1 files. "V1:N" if the number N has no name.
     type_number: the number in a V1 file, else None.
-    parameters: the parsed message without its blobs; ``parameters.convolution_param`` and so on.
+    parameters: the parsed message without its blobs, with ``parameters.convolution_param`` and so on.
     offset: byte of the layer's field in the file.
     """
 
@@ -56,12 +56,12 @@ class CaffeLayer:
 
 @dataclass(frozen=True)
 class Caffemodel:
-    """An open caffemodel; a context manager that closes the file.
+    """An open caffemodel, and a context manager that closes the file.
 
-    Arrays taken from it stay valid after closing, blobs not yet read do not.
-    format: "V1" or "V2". name: the network's name, may be empty.
-    input_dims: V1: the number of ``input_dim`` entries; V2: four times the number of ``input_shape``
-    entries. (loadcaffe compares this number with the width of a first inner product.)
+    Arrays read from it stay valid after closing. Blobs can no longer be read.
+    format: "V1" or "V2". name: the name of the network, may be empty.
+    input_dims: in V1 files the number of ``input_dim`` entries, in V2 files four times the number of
+    ``input_shape`` entries. (loadcaffe compares it with the width of the first inner product.)
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Caffemodel:
     _file: MappedFile = field(repr=False, compare=False)
 
     def close(self) -> None:
-        """Close the file; memory still seen by an array is freed with that array."""
+        """Close the file. Memory that an array still uses is freed together with the array."""
         self._file.close()
 
     def __enter__(self) -> Caffemodel:
@@ -85,10 +85,10 @@ class Caffemodel:
 
 
 def open_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
-    """Open a caffemodel and index its layers; no weight is read.
+    """Open a caffemodel and list its layers, without reading weights.
 
-    Raises CaffemodelError for a file that cannot be opened, is damaged, holds no layers, is of the old
-    V0 format, or is recognised as something else (a web page, a prototxt, a .t7, ...).
+    Raises CaffemodelError if the file cannot be opened, is damaged, has no layers, has the old V0
+    format, or is another kind of file (a web page, a prototxt, a .t7, ...).
     """
     file = MappedFile(Path(path))
     try:
@@ -102,20 +102,20 @@ def open_caffemodel(path: str | os.PathLike[str]) -> Caffemodel:
 
 
 class _Index:
-    """One pass over a file, within a budget of memory."""
+    """One pass over a file, with limited memory."""
 
     def __init__(self, file: MappedFile):
         self.file = file
         self.budget = _INDEX_BUDGET
 
     def model(self) -> Caffemodel:
-        """The whole file. As in loadcaffe, V2 layers are ignored where there are V1 layers."""
+        """The whole file. As in loadcaffe, V2 layers are ignored if there are V1 layers."""
         entries: dict[int, list[Field]] = {}
         for entry in self.known(0, self.file.size, NetParameter):
             entries.setdefault(entry.number, []).append(entry)
         v1, v2 = entries.pop(_V1_LAYERS, []), entries.pop(_V2_LAYER, [])
         if not v1 and not v2:
-            raise CaffemodelError(self.file.path, "holds no layers: not a caffemodel; check the path")
+            raise CaffemodelError(self.file.path, "has no layers, so it is not a caffemodel; check the path")
         net = self.parse(NetParameter(), [entry for group in entries.values() for entry in group])
         message = V1LayerParameter if v1 else LayerParameter
         return Caffemodel(
@@ -133,10 +133,8 @@ class _Index:
         for part in self.known(entry.value, entry.end, schema):
             (blobs if part.number == schema.BLOBS_FIELD_NUMBER else parts).append(part)
         if schema is V1LayerParameter and any(part.number == schema.LAYER_FIELD_NUMBER for part in parts):
-            cause = "is a V0 net, Caffe's format of 2013, which wraps each layer in another message"
-            raise CaffemodelError(
-                self.file.path, f"{cause}; convert it with Caffe's upgrade_net_proto_binary"
-            )
+            cause = "is in Caffe's V0 format of 2013; convert it with Caffe's upgrade_net_proto_binary"
+            raise CaffemodelError(self.file.path, cause)
         message = self.parse(schema(), parts)
         number = _v1_type_number(message)
         return CaffeLayer(
@@ -168,7 +166,7 @@ class _Index:
         return Blob(shape, offset, sum(s.nbytes for s in chosen), layer, self.file, chosen)
 
     def shape(self, message: BlobProto, stored: int, entry: Field, layer: str) -> tuple[int, ...]:
-        """The blob's axes, checked against the number of values; without any it is a plain vector."""
+        """The blob's shape, checked against the number of values. A blob without a shape is a vector."""
         if message.HasField("shape"):
             shape = tuple(message.shape.dim)
         elif any(message.HasField(axis) for axis in _LEGACY_AXES):
@@ -177,12 +175,12 @@ class _Index:
             shape = (stored,)
         if len(shape) > _MAX_AXES or min(shape, default=0) < 0 or math.prod(shape) != stored:
             axes = " x ".join(map(str, shape[:_MAX_AXES])) or "a single value"
-            cause = f"a blob of shape {axes} does not go with {stored} stored values; download the file again"
+            cause = f"a blob of shape {axes} does not fit {stored} stored values; download the file again"
             raise CaffemodelError(self.file.path, cause, layer=layer, offset=entry.start)
         return shape
 
     def known(self, start: int, end: int, schema: type[Message]) -> Iterator[Field]:
-        """The fields that the schema has, with the wire type it has them in; others are skipped."""
+        """The fields that the schema defines, with the right wire type. Other fields are skipped."""
         wire_types = _wire_types(schema.DESCRIPTOR)
         for part in fields(self.file, start, end):
             wanted = part.wire_type in wire_types.get(part.number, ())
@@ -191,7 +189,7 @@ class _Index:
                 yield part
 
     def parse(self, message: AnyMessage, parts: list[Field]) -> AnyMessage:
-        """Fill ``message`` from ``parts`` of the file, which hold structure and no weights."""
+        """Fill ``message`` from ``parts`` of the file, which contain no weights."""
         for part in parts:
             self.spend(part, part.end - part.start)
         try:
@@ -204,12 +202,12 @@ class _Index:
     def spend(self, part: Field, cost: int) -> None:
         self.budget -= cost
         if self.budget < 0:
-            cause = "more layers and parameters than any network has: the file is damaged; download it again"
+            cause = "too many layers and parameters for a network: the file is damaged; download it again"
             raise self.file.error(part.start, cause)
 
 
 def _floats_or_doubles(segments: list[Segment]) -> tuple[Segment, ...]:
-    """The non-empty pieces of the float data, which alone loadcaffe reads, or else of the double data."""
+    """The non-empty pieces of the float data (loadcaffe reads only these), or else of the double data."""
     filled = [segment for segment in segments if segment.values]
     floats = [segment for segment in filled if segment.dtype["value"].itemsize == 4]
     return tuple(floats or filled)
@@ -217,7 +215,7 @@ def _floats_or_doubles(segments: list[Segment]) -> tuple[Segment, ...]:
 
 @functools.cache
 def _wire_types(schema: Descriptor) -> dict[int, tuple[int, ...]]:
-    """Field number -> wire types it may have, of the fields in ``schema`` (numbers, strings, messages)."""
+    """Field number -> allowed wire types, for the fields in ``schema`` (numbers, strings, messages)."""
     return {number: _wire_types_of(field) for number, field in schema.fields_by_number.items()}
 
 
@@ -234,7 +232,7 @@ def _type_name(message: LayerMessage, number: int | None) -> str:
 
 
 def _v1_type_number(message: LayerMessage) -> int | None:
-    """The type number of a V1 layer, also one that the enumeration does not have; None for V2."""
+    """The type number of a V1 layer, even if the enumeration lacks it. None for V2."""
     if not isinstance(message, V1LayerParameter):
         return None
     unknown = UnknownFieldSet(message)
@@ -245,5 +243,5 @@ def _v1_type_number(message: LayerMessage) -> int | None:
 
 
 def _text(value: str | bytes) -> str:
-    """A string of the file; protobuf hands over bytes where it is not UTF-8."""
+    """A string from the file. protobuf returns bytes if it is not valid UTF-8."""
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

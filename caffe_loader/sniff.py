@@ -1,4 +1,4 @@
-"""What a file is that is not the model it should be, told from its first bytes."""
+"""Recognises files that are not caffemodels by their first bytes."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _PATTERNS: dict[str, re.Pattern[bytes]] = {
     )
 }
 CAUSES = {
-    "html": "is a web page, not a model (a server's HTML answer); download it again, from another mirror",
-    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` where it came from",
+    "html": "is a web page (HTML), not a model; download it again from another mirror",
+    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` in its repository",
     "zip": "is a zip archive, perhaps a PyTorch .pth; unpack it, or give the original .caffemodel",
     "pickle": "is a Python pickle, perhaps a PyTorch .pth; give the original .caffemodel",
     "archive": "is a compressed archive; unpack it first",
     "hdf5": "is an HDF5 file (.caffemodel.h5); give the binary protobuf .caffemodel",
-    "t7": "is a Torch7 .t7 file; give the Caffe original, a .caffemodel",
-    "prototxt": "is a prototxt, the text description of a network; give the .caffemodel with the weights",
+    "t7": "is a Torch7 .t7 file; give the original .caffemodel",
+    "prototxt": "is a prototxt, a network description without weights; give the .caffemodel",
 }
 
 
 def recognise(head: bytes) -> str | None:
-    """The kind of file that starts with ``head`` (a key of :data:`CAUSES`), or None."""
+    """The kind of a file that starts with ``head`` (a key of :data:`CAUSES`). None if unknown."""
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.match(head)), None)
 
 
 def describe(head: bytes) -> str | None:
-    """The cause to report for a file that starts with ``head`` instead of a caffemodel, or None."""
+    """Why a file that starts with ``head`` is not a caffemodel, and what to do. None if unknown."""
     kind = recognise(head)
     return CAUSES[kind] if kind else None

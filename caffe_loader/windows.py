@@ -1,4 +1,4 @@
-"""loadcaffe's rules for the kernel, stride and padding of a layer, from Caffe's several spellings."""
+"""Kernel, stride and padding of a layer, by loadcaffe's rules. Caffe has several fields for each of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Pair = tuple[int, int]  # vertical, horizontal
 
 
 def convolution_window(parameters: ConvolutionParameter) -> tuple[Pair, Pair, Pair]:
-    """(kernel, stride, padding) of a convolution; kernel 0 where the file gives none.
+    """(kernel, stride, padding) of a convolution. The kernel is 0 if the file gives none.
 
-    Kept: the padding is ``pad`` for both axes as soon as pad_h or pad_w is 0, so that "pad_w: 1" alone
-    is lost; Caffe itself would pad horizontally. Matches loadcaffe convertProtoToLuaV1 and V2.
+    Matches loadcaffe, convertProtoToLuaV1 and V2, with its quirk: if pad_h or pad_w is 0, both axes get
+    ``pad``. So "pad_w: 1" alone has no effect, although Caffe would pad horizontally.
     """
     p = parameters
     padding = (p.pad_h, p.pad_w) if p.pad_h and p.pad_w else _both(p.pad, 0)
@@ -25,9 +25,9 @@ def convolution_window(parameters: ConvolutionParameter) -> tuple[Pair, Pair, Pa
 
 
 def pooling_window(parameters: PoolingParameter) -> tuple[Pair, Pair, Pair]:
-    """(kernel, stride, padding) of a pooling layer; kernel 0 where the file gives none.
+    """(kernel, stride, padding) of a pooling layer. The kernel is 0 if the file gives none.
 
-    Unlike for convolutions, ``pad_w: 1`` alone works. Matches loadcaffe convertProtoToLuaV1 and V2.
+    Unlike for convolutions, ``pad_w: 1`` alone has effect. Matches loadcaffe, convertProtoToLuaV1 and V2.
     """
     p = parameters
     return (
@@ -38,6 +38,6 @@ def pooling_window(parameters: PoolingParameter) -> tuple[Pair, Pair, Pair]:
 
 
 def _both(values: Sequence[int], default: int) -> Pair:
-    """One value for both axes. Kept: of several, the last, since loadcaffe's schema has room for one."""
+    """One value for both axes. If there are several, the last: loadcaffe's schema has room for one only."""
     value = values[-1] if values else default
     return value, value

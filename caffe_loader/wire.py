@@ -1,6 +1,6 @@
-"""The wire format of protobuf, walked in a memory-mapped file with every step inside its bounds.
+"""Reads the protobuf wire format from a memory-mapped file and checks every length against the bounds.
 
-Only tags and lengths are read: what a field contains stays on disk until somebody asks for it.
+Reads only tags and lengths. The contents of a field stay on disk until they are used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 class Field(NamedTuple):
-    """One field: its number, wire type, and offsets of its tag, its value and the byte after it."""
+    """One field: number, wire type, and the offsets of its tag, of its value and of the byte after it."""
 
     number: int
     wire_type: int
@@ -26,9 +26,9 @@ class Field(NamedTuple):
 
 
 class MappedFile:
-    """A file mapped read-only into memory; the operating system loads the pages that are touched.
+    """A file mapped read-only into memory. The operating system loads only the pages that are used.
 
-    Raises CaffemodelError if the file cannot be opened or is not an ordinary file with content.
+    Raises CaffemodelError if the file cannot be opened, is empty or is not an ordinary file.
     """
 
     def __init__(self, path: Path):
@@ -49,7 +49,7 @@ class MappedFile:
             raise CaffemodelError(path, f"cannot be opened: {error}; check the path") from None
 
     def close(self) -> None:
-        """Give the memory back now, or when the last array that looks into it is gone."""
+        """Unmap the file now, or as soon as no array uses it any more."""
         try:
             self.bytes.close()
         except BufferError:
@@ -74,13 +74,13 @@ def fields(file: MappedFile, start: int, end: int) -> Iterator[Field]:
 def read_field(file: MappedFile, start: int, end: int) -> Field:
     """The field whose tag is at ``start``, inside a message that ends at ``end``.
 
-    Raises CaffemodelError for tags that protobuf does not have, for groups (Caffe has none, and they
-    would nest without bound) and for lengths beyond ``end``.
+    Raises CaffemodelError for invalid tags, for lengths beyond ``end`` and for groups (Caffe does not use
+    them, and they could nest without limit).
     """
     tag, value = _varint(file, start, end)
     number, wire_type = tag >> 3, tag & 7
     if number == 0 or number >= 1 << 29:
-        raise file.error(start, f"field number {number} is impossible: not a caffemodel, or damaged")
+        raise file.error(start, f"field number {number} is invalid: not a caffemodel, or damaged")
     if wire_type == VARINT:
         after = _varint(file, value, end)[1]
     elif wire_type == BYTES:
@@ -89,7 +89,7 @@ def read_field(file: MappedFile, start: int, end: int) -> Field:
     elif wire_type in (FIXED32, FIXED64):
         after = value + (4 if wire_type == FIXED32 else 8)
     else:
-        raise file.error(start, f"wire type {wire_type} does not occur in caffemodels: not one, or damaged")
+        raise file.error(start, f"wire type {wire_type} is invalid: not a caffemodel, or damaged")
     if after > end:
         raise file.error(start, _overrun(file, number, after - value, end - value, end))
     return Field(number, wire_type, start, value, after)

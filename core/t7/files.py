@@ -19,7 +19,7 @@ from core.t7.values import Value
 _FOREIGN = {
     "html": "is a web page, not a model: the old download script stores the server's answer '301 Moved'; "
     "download it again with https",
-    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` where it came from",
+    "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` in its repository",
     "zip": "is a zip archive, probably a PyTorch .pth; nstyle convert reads those of pytorch/examples "
     "if the name ends in .pth",
     "pickle": "is a Python pickle, probably an old PyTorch file; load it there and save its state_dict "

@@ -257,11 +257,11 @@ CONV, ONE_BIAS = {"kernel_size": [3], "num_output": 4}, factory.weights(4)
         ),
         (
             [factory.convolution("V2", "c", 4, 3), factory.convolution("V2", "c", 4, 4)],
-            "weights of 4 x 3 x 3 x 3 and 4 biases, the file holds 4 x 4 x 3 x 3 and 4 in the last of 2",
+            "weights of 4 x 3 x 3 x 3 and 4 biases, but the file has 4 x 4 x 3 x 3 and 4 in the last of 2",
         ),
         (
             [factory.convolution("V2", "c", 4, 3, kernel_h=5, kernel_w=5)],
-            "ask for weights of 4 x 3 x 5 x 5 and 4 biases, the file holds 4 x 3 x 3 x 3 and 4",
+            "need weights of 4 x 3 x 5 x 5 and 4 biases, but the file has 4 x 3 x 3 x 3 and 4",
         ),
         (
             [
@@ -274,7 +274,7 @@ CONV, ONE_BIAS = {"kernel_size": [3], "num_output": 4}, factory.weights(4)
                     convolution_param=CONV,
                 )
             ],
-            "the file holds 4 x 3 x 3 x 3 and 5",
+            "but the file has 4 x 3 x 3 x 3 and 5",
         ),
         ([factory.convolution("V2", "c", 4, 3, kernel_size=[])], "kernel (0, 0)"),
         ([factory.convolution("V2", "c", 4, 3, stride=[0])], "stride (0, 0)"),
@@ -294,16 +294,16 @@ CONV, ONE_BIAS = {"kernel_size": [3], "num_output": 4}, factory.weights(4)
                     inner_product_param={"num_output": 9},
                 )
             ],
-            "weights of 9 x 3 and 9 biases, the file holds 4 x 3 and 4",
+            "weights of 9 x 3 and 9 biases, but the file has 4 x 3 and 4",
         ),
         ([factory.layer("V2", "f", "InnerProduct", factory.weights(4, 3), ONE_BIAS)], "3 inputs and 0 out"),
         ([factory.layer("V1", "p", "Pooling", pooling_param={"pool": 2})], "stochastic pooling"),
         ([factory.layer("V2", "p", "Pooling", pooling_param={"stride": 0})], "stride (0, 0)"),
         (
             [factory.layer("V2", "p", "Pooling", pooling_param={"kernel_size": 3, "pad": 2})],
-            "padding (2, 2) are no pooling (at most half the kernel may be padding)",
+            "padding (2, 2) are not valid for a pooling layer (padding: at most half the kernel)",
         ),
-        ([factory.layer("V2", "n", "LRN", lrn_param={"local_size": 4})], "size 4 (odd)"),
+        ([factory.layer("V2", "n", "LRN", lrn_param={"local_size": 4})], "size 4 (must be odd)"),
         ([factory.layer("V2", "n", "LRN", lrn_param={"alpha": float("nan")})], "alpha nan"),
         ([factory.layer("V2", "d", "Dropout", dropout_param={"dropout_ratio": 1})], "ratio of 1.0 is out"),
         (

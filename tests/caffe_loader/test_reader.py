@@ -210,8 +210,8 @@ FOREIGN = {
     "prototxt": (b'# VGG\nname: "VGG"\nlayer {\n  name: "conv1_1"\n}\n', "is a prototxt"),
     "V1 prototxt": (b'layers {\n  bottom: "data"\n}\n', "is a prototxt"),
     "empty": (b"", "is empty"),
-    "no layers": (factory.content(1, b"a net"), "holds no layers"),
-    "zeros": (bytes(100), "byte 0: field number 0 is impossible"),
+    "no layers": (factory.content(1, b"a net"), "has no layers"),
+    "zeros": (bytes(100), "byte 0: field number 0 is invalid"),
     "noise": (b"\x87" * 40, "byte 0: a number has more than ten bytes"),
 }
 
@@ -248,7 +248,7 @@ def test_paths_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_v0_net_is_named(tmp_path: Path) -> None:
     connection = factory.content(1, factory.content(1, b"conv1") + factory.content(50, factory.blob(VALUES)))
     message = error_of(factory.write(tmp_path, factory.content(2, connection)))
-    assert message.startswith("is a V0 net")
+    assert message.startswith("is in Caffe's V0 format of 2013")
     assert message.endswith("convert it with Caffe's upgrade_net_proto_binary")
 
 
@@ -264,7 +264,7 @@ def test_truncation_at_every_field(tmp_path: Path) -> None:
         if size in boundaries:
             open_caffemodel(path).close()
         else:
-            assert any(word in error_of(path) for word in ("truncated", "is empty", "holds no layers"))
+            assert any(word in error_of(path) for word in ("truncated", "is empty", "has no layers"))
 
 
 LAYER = factory.content(1, b"conv1")
@@ -278,14 +278,14 @@ LAYER = factory.content(1, b"conv1")
             "byte 0: field 100 claims 1099511627776 bytes, but only 7 follow",
         ),
         (factory.content(100, LAYER + factory.prefix(7, 900)) + LAYER * 200, "field 7 claims 900 bytes, but"),
-        (factory.content(100, LAYER + b"\x3b"), "byte 10: wire type 3 does not occur in caffemodels"),
-        (factory.content(100, LAYER + b"\x3f"), "byte 10: wire type 7 does not occur"),
+        (factory.content(100, LAYER + b"\x3b"), "byte 10: wire type 3 is invalid"),
+        (factory.content(100, LAYER + b"\x3f"), "byte 10: wire type 7 is invalid"),
         (factory.content(100, LAYER + b"\x80" * 11), "byte 10: a number has more than ten bytes"),
         (factory.content(100, LAYER + b"\x80"), "byte 10: a number is cut off"),
         (factory.content(100, LAYER + factory.content(106, b"\xff" * 20)), "cannot be parsed"),
-        (b"\xa2\x06\x00" * 20000, "more layers and parameters than any network has"),
-        (factory.content(100, factory.content(1, b"n" * (5 << 20))), "more layers and parameters"),
-        (factory.content(100, LAYER + factory.content(7, factory.data([1]) * 20000)), "more layers"),
+        (b"\xa2\x06\x00" * 20000, "too many layers and parameters for a network"),
+        (factory.content(100, factory.content(1, b"n" * (5 << 20))), "too many layers and parameters"),
+        (factory.content(100, LAYER + factory.content(7, factory.data([1]) * 20000)), "too many layers"),
     ],
 )
 def test_damaged_structure(tmp_path: Path, content: bytes, message: str) -> None:
@@ -297,14 +297,14 @@ def test_damaged_structure(tmp_path: Path, content: bytes, message: str) -> None
 @pytest.mark.parametrize(
     "blob, message",
     [
-        (SHAPED + factory.data(VALUES.ravel()[1:]), "shape 2 x 3 x 4 x 5 does not go with 119 stored values"),
-        (SHAPED, "shape 2 x 3 x 4 x 5 does not go with 0 stored values"),
-        (factory.legacy_shape((1, 1, 1, 4)) + factory.data([1, 2, 3]), "1 x 1 x 1 x 4 does not go with 3"),
-        (factory.shape_message((1 << 62, 1 << 62)) + factory.data([1]), "does not go with 1 stored"),
+        (SHAPED + factory.data(VALUES.ravel()[1:]), "shape 2 x 3 x 4 x 5 does not fit 119 stored values"),
+        (SHAPED, "shape 2 x 3 x 4 x 5 does not fit 0 stored values"),
+        (factory.legacy_shape((1, 1, 1, 4)) + factory.data([1, 2, 3]), "1 x 1 x 1 x 4 does not fit 3"),
+        (factory.shape_message((1 << 62, 1 << 62)) + factory.data([1]), "does not fit 1 stored"),
         (factory.shape_message(((1 << 64) - 2, (1 << 64) - 2)) + factory.data([1] * 4), "shape -2 x -2"),
-        (factory.shape_message((1,) * 33) + factory.data([1]), "does not go with 1 stored values"),
-        (factory.content(5, b"\0" * 7), "7 bytes of data are no whole number of 4-byte values"),
-        (factory.content(8, b"\0" * 12), "12 bytes of data are no whole number of 8-byte values"),
+        (factory.shape_message((1,) * 33) + factory.data([1]), "does not fit 1 stored values"),
+        (factory.content(5, b"\0" * 7), "7 data bytes are not a whole number of 4-byte values"),
+        (factory.content(8, b"\0" * 12), "12 data bytes are not a whole number of 8-byte values"),
         (b"\xad\0abcd", "overlong tag"),
         (factory.data([0, np.nan]), "weight 1 of 2 is NaN or infinite"),
         (factory.data([np.inf], packed=False), "weight 0 of 1 is NaN or infinite"),

@@ -165,7 +165,7 @@ def test_prototxt_with_other_layers(tmp_path: Path) -> None:
     swapped = swapped.replace(
         '"sigmoid2" type: "Sigmoid" }\nlayer { name: "fc3"', '"tanh2" type: "Tanh" }\nlayer { name: "fc3"'
     )
-    assert compare(tmp_path, swapped) == ["the layers come in another order than in the caffemodel"]
+    assert compare(tmp_path, swapped) == ["the layers are in a different order than in the caffemodel"]
 
 
 @pytest.mark.parametrize(
