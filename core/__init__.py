@@ -1,7 +1,7 @@
 """Artistic style transfer as neural_style.lua and fast_neural_style.lua compute it.
 
 The names below are for scripts of your own. Each is imported when it is first used, so ``import core`` costs
-nothing and needs no optional package. ``core`` knows no command line and prints nothing.
+nothing and needs no optional package. ``core`` has no command line and prints nothing.
 
 One picture (Gatys et al.): Settings, read_yaml, stylize, output_image, and the events that stylize yields.
 One forward pass (Johnson et al.): TransformSettings, open_transform_network, Stylizer.

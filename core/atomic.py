@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Writes files so that they appear complete or not at all: under a temporary name first, then renamed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import IO
 
 @contextmanager
 def path_when_complete(target: Path) -> Iterator[Path]:
-    """The name of an empty file beside ``target`` that takes its name once the block has ended well.
+    """Yields the path of an empty temporary file in the folder of ``target``, to be written in the block.
 
-    Otherwise it is removed. It gets the permissions of any new file. Raises: OSError.
+    When the block ends, the file is renamed to ``target``, with the usual permissions of a new file. If the
+    block raises, the file is removed. Raises: OSError.
     """
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     os.close(descriptor)
@@ -33,7 +34,7 @@ def path_when_complete(target: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(target: Path) -> None:
-    """What processes left that were killed while they wrote ``target``. Raises: OSError."""
+    """Remove the temporary files of processes that were killed while writing ``target``. Raises: OSError."""
     for left in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
         if left.is_dir():
             shutil.rmtree(left)
@@ -43,7 +44,9 @@ def remove_unfinished(target: Path) -> None:
 
 @contextmanager
 def folder_beside(target: Path) -> Iterator[Path]:
-    """A folder beside ``target``, gone behind the block, for a library with temporary files of its own.
+    """A temporary folder beside ``target`` for a library that makes its own temporary files.
+
+    It is removed after the block.
 
     Raises: OSError.
     """
@@ -53,6 +56,6 @@ def folder_beside(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_when_complete(target: Path) -> Iterator[IO[bytes]]:
-    """As :func:`path_when_complete`, the file being open for writing."""
+    """Like :func:`path_when_complete`, but yields the file opened for writing."""
     with path_when_complete(target) as temporary, temporary.open("wb") as file:
         yield file

@@ -1,4 +1,4 @@
-"""Where a run computes: arithmetic, devices, and the division of the network over several of them.
+"""Where a run computes: its arithmetic, its devices, and how the network is split over several GPUs.
 
 Matches -gpu, -backend and -multigpu_strategy of neural_style.lua (07c4b82).
 """
@@ -16,8 +16,8 @@ from core.settings.neural_style import Settings, format_number
 
 NATIVE_IS_FASTER = (
     "exact arithmetic (torch7) on the CPU: the original's picture, byte for byte. -arithmetic native is "
-    "about twice as fast; its picture is 20 to 30 dB away after some 50 iterations of L-BFGS, as the "
-    "original's own is with another number of threads (docs/exactness.md)"
+    "about twice as fast, but its picture differs: PSNR 20 to 30 dB after about 50 iterations of L-BFGS. The "
+    "original differs from itself as much with another number of threads (docs/exactness.md)"
 )
 
 
@@ -26,9 +26,9 @@ class Placement:
     """The arithmetic of every module of the network.
 
     kind: 'torch7' or 'native'.
-    devices: their names, in the order of the flag -gpu.
-    splits: the last module (1-based, losses included) of every chunk but the last.
-    notices: sentences for the person at the terminal.
+    devices: the names of the devices, in the order of the flag -gpu.
+    splits: the number of the last module of each chunk but the last. Counted from 1, losses included.
+    notices: sentences to show to the user.
     """
 
     kind: str
@@ -38,33 +38,33 @@ class Placement:
     notices: tuple[str, ...] = ()
 
     def arithmetic_of(self, module: int) -> Arithmetic:
-        """The arithmetic of the network's module number ``module``, counted from 1."""
+        """The arithmetic of module number ``module`` of the network, counted from 1."""
         return self.arithmetics[bisect_left(self.splits, module)]
 
     @property
     def first(self) -> Arithmetic:
-        """The arithmetic of the picture itself and of the optimiser."""
+        """The arithmetic of the image being optimised and of the optimiser."""
         return self.arithmetics[0]
 
     def keeps_groups(self, backend: str) -> bool:
-        """Whether grouped convolutions run: as in the original, with -backend cudnn on a GPU only."""
+        """Whether grouped convolutions are kept. As in the original: only with -backend cudnn on a GPU."""
         return backend == "cudnn" and self.kind == "native" and self.devices != ("cpu",)
 
     def check_splits(self, modules: int) -> None:
-        """Raises DeviceError where the last split lies behind the network's last module."""
+        """Raises DeviceError if a split is beyond the last module of the network."""
         if self.splits and self.splits[-1] > modules:
             raise DeviceError(
-                f"-multigpu_strategy: module {self.splits[-1]} does not exist, the network has {modules}"
+                f"-multigpu_strategy: there is no module {self.splits[-1]}; the network has {modules} modules"
             )
 
 
 def split_strategy(gpus: int, strategy: Sequence[float], tv_weight: float) -> tuple[int, ...]:
-    """The module numbers that end each chunk but the last, for ``gpus`` devices.
+    """The number of the last module of each chunk except the last chunk, for ``gpus`` devices.
 
-    Kept: without a strategy only two GPUs have a default, {3}, which moves up by one if there is a total
-    variation module; a user's strategy is never moved.
+    As in the original, only two GPUs have a default strategy: module 3, or 4 if there is a total variation
+    module. The original does not shift the numbers of a user's strategy, and neither do we.
 
-    Raises: DeviceError: counts that do not fit, or numbers that do not ascend.
+    Raises: DeviceError: a wrong count of numbers, or numbers that do not ascend.
     """
     if gpus == 1:
         return ()
@@ -79,13 +79,13 @@ def split_strategy(gpus: int, strategy: Sequence[float], tv_weight: float) -> tu
         )
     if min(splits) < 1 or list(splits) != sorted(set(splits)):
         raise DeviceError(
-            f"-multigpu_strategy {','.join(map(str, splits))}: the numbers must ascend from 1 on"
+            f"-multigpu_strategy {','.join(map(str, splits))}: the numbers must be 1 or more and ascend"
         )
     return splits
 
 
 def parse_gpus(flag: str) -> tuple[int, ...]:
-    """GPU numbers of the flag -gpu; none for the CPU (any negative number).
+    """The GPU numbers in the flag -gpu. Empty for the CPU (any negative number).
 
     Raises: DeviceError.
     """
@@ -94,18 +94,18 @@ def parse_gpus(flag: str) -> tuple[int, ...]:
     except ValueError:
         numbers = []
     if not numbers:
-        raise DeviceError(f"-gpu {flag}: should be a number (-1 for the CPU) or a comma list of GPU numbers")
+        raise DeviceError(f"-gpu {flag}: must be a GPU number, a comma list of them, or -1 for the CPU")
     if len(numbers) == 1 and numbers[0] < 0:
         return ()
     if min(numbers) < 0:
-        raise DeviceError(f"-gpu {flag}: a list of GPUs cannot hold the CPU")
+        raise DeviceError(f"-gpu {flag}: a list of GPUs cannot contain the CPU (a negative number)")
     return tuple(numbers)
 
 
 def choose(settings: Settings) -> Placement:
-    """Arithmetic and devices for a run.
+    """The arithmetic and devices for a run.
 
-    Raises: DeviceError: a GPU that is not there, or a strategy that does not fit.
+    Raises: DeviceError: a GPU that does not exist, or a -multigpu_strategy that does not fit.
     """
     keep_freed_memory()
     gpus = parse_gpus(settings.gpu)
@@ -122,9 +122,9 @@ def choose(settings: Settings) -> Placement:
 
 
 def choose_native(gpu: float, threads: float) -> Placement:
-    """PyTorch on the GPU of this number; on the CPU where it is negative, or there is no GPU at all.
+    """PyTorch on GPU number ``gpu``. On the CPU if ``gpu`` is negative or the machine has no GPU.
 
-    Raises: DeviceError: a GPU that is not there.
+    Raises: DeviceError: a GPU that does not exist.
     """
     keep_freed_memory()
     named = format_number(gpu)
@@ -140,7 +140,7 @@ def _no_gpu(flag: str) -> str:
 
 
 def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bool = False) -> Placement:
-    """PyTorch on the named devices ('cuda:0', 'mps', 'cpu'), one chunk of the network on each."""
+    """PyTorch on the named devices ('cuda:0', 'mps', 'cpu'), each with one chunk of the network."""
     import torch
 
     from core.arithmetic.native import NativeArithmetic
@@ -176,7 +176,7 @@ def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
     found = f"BLAS: {build.library} {build.version}, kernel {build.kernel}"
     if not build.matches_reference:
         found += (
-            f"; the reference runs used OpenBLAS with kernel {REFERENCE_KERNELS[0]}, so expect another "
+            f"; the reference runs used OpenBLAS with kernel {REFERENCE_KERNELS[0]}. Expect different "
             "rounding and, after some iterations, a visibly different picture"
         )
     arithmetic = Torch7Arithmetic(int(settings.threads))
@@ -184,7 +184,7 @@ def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
 
 
 def _gpu_names(gpus: tuple[int, ...]) -> list[str]:
-    """PyTorch's names of the GPUs; empty where there is none at all. Raises: DeviceError."""
+    """PyTorch's names of the GPUs. Empty if the machine has no GPU. Raises: DeviceError."""
     import torch
 
     if torch.cuda.is_available():

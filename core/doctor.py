@@ -1,4 +1,4 @@
-"""Whether this machine and installation do what the program promises, and what to do where they do not."""
+"""Checks the machine and the installation, and says how to fix what is wrong."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FINE, ABSENT, PROBLEM = "ok", "absent", "problem"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
-    state: FINE, ABSENT for what is optional and not there, PROBLEM for what breaks the program's promise.
-    remedy: what to do, '' if nothing.
+    state: FINE, ABSENT (an optional part is not installed) or PROBLEM.
+    remedy: what to do; '' if nothing.
     """
 
     what: str
@@ -30,10 +30,10 @@ class Finding:
 
 
 def examine(models: Path, self_test: Callable[[], str]) -> Iterator[Finding]:
-    """Every finding, one after the other.
+    """Run all checks and yield their findings.
 
-    models: the folder of the model files.  self_test: repeats a reference run of the real program and returns
-    '' or where it differs.
+    models: the folder of the model files.
+    self_test: repeats a reference run of the original program. Returns '' if equal, else what differs.
     """
     yield _python()
     yield _torch()
@@ -65,7 +65,7 @@ def _torch() -> Finding:
     message = f"{torch.__version__}, {gpus}"
     if torch.__version__.partition("+")[0] != TORCH:
         return Finding(
-            "PyTorch", PROBLEM, message, f"pip install torch=={TORCH}; other versions round otherwise"
+            "PyTorch", PROBLEM, message, f"pip install torch=={TORCH}; other versions round differently"
         )
     return Finding("PyTorch", FINE, message)
 
@@ -74,10 +74,10 @@ def _onnx_runtime() -> Finding:
     wheels = [name for name in ("onnxruntime", "onnxruntime-gpu") if _installed(name)]
     if len(wheels) > 1:
         remedy = "pip uninstall onnxruntime onnxruntime-gpu, then install one of them again"
-        return Finding("ONNX Runtime", PROBLEM, "both wheels are installed and break each other", remedy)
+        return Finding("ONNX Runtime", PROBLEM, "two packages are installed and break each other", remedy)
     if not wheels:
         remedy = "pip install 'neural-style-exact[onnx]', or [onnx-gpu] for CUDA"
-        return Finding("ONNX Runtime", ABSENT, "fast_neural_style needs it, or -runtime torch", remedy)
+        return Finding("ONNX Runtime", ABSENT, "fast_neural_style needs it unless -runtime torch", remedy)
     import onnxruntime
 
     providers = ", ".join(
@@ -110,9 +110,10 @@ def _blas() -> Finding:
     message = f"{build.library} {build.version}, kernel {build.kernel}"
     if not build.matches_reference:
         remedy = (
-            "on a processor with AVX2 unset OPENBLAS_CORETYPE; on others pictures differ (docs/exactness.md)"
+            "if the processor has AVX2, unset OPENBLAS_CORETYPE; without AVX2 pictures differ from the "
+            "original's (docs/exactness.md)"
         )
-        return Finding("BLAS", PROBLEM, f"{message}: not the original's bits", remedy)
+        return Finding("BLAS", PROBLEM, f"{message}: rounds differently from the original", remedy)
     return Finding("BLAS", FINE, message)
 
 
@@ -121,7 +122,7 @@ def _exactness(self_test: Callable[[], str]) -> Finding:
     if difference:
         remedy = "see BLAS above, and docs/exactness.md"
         return Finding("exactness", PROBLEM, f"a reference run differs: {difference}", remedy)
-    return Finding("exactness", FINE, "a reference run of the real program is equal in every stage")
+    return Finding("exactness", FINE, "equal to a reference run of the original program in every stage")
 
 
 def _models(folder: Path) -> Iterator[Finding]:
@@ -153,6 +154,6 @@ def _memory() -> Finding:
     memory = psutil.virtual_memory()
     message = f"{memory.available / GIBIBYTE:.1f} of {memory.total / GIBIBYTE:.1f} GiB free"
     if memory.available < LITTLE_MEMORY:
-        remedy = "close other programs, or use a smaller -image_size (-dry_run tells the need)"
+        remedy = "close other programs, or use a smaller -image_size (-dry_run shows the memory needed)"
         return Finding("memory", PROBLEM, message, remedy)
     return Finding("memory", FINE, message)

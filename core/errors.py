@@ -1,24 +1,24 @@
-"""The project's errors: each is one line for the person at the terminal.
+"""The project's errors. Each message is one line for the user.
 
-    NeuralStyleError        the family the command line catches
-    |-- SettingsError       a flag, a YAML key or a combination of them
+    NeuralStyleError        the base class, which the command line catches
+    |-- SettingsError       a wrong flag, YAML key or combination of them
     |-- ImageError          a picture that cannot be read or written
-    |-- NetworkError        a model that cannot carry the requested losses
+    |-- NetworkError        a model without the requested layers, or that cannot be run
     |-- RegistryError       a model file that cannot be found, fetched or verified
-    |-- T7Error             a Torch7 file that is damaged, foreign or of an unknown kind
+    |-- T7Error             a Torch7 file that is damaged, unsupported or another kind of file
     |-- TransformError      a transform network that cannot be read, converted or run on this picture
-    |-- DatasetError        pictures or an HDF5 file to train with that cannot be read or written
-    |-- VideoError          a film or camera that cannot be read or written
-    |-- CheckpointError     the saved state of a run that is damaged, or of another run
-    |-- DeviceError         a device or a splitting of the network over devices
+    |-- DatasetError        training pictures, or their HDF5 file, that cannot be read or written
+    |-- VideoError          a video or camera that cannot be read or written
+    |-- CheckpointError     a checkpoint that is damaged or belongs to another run
+    |-- DeviceError         a missing device, or a network that cannot be split over the devices
     `-- DivergenceError     a loss that became NaN or infinite
 
-A message names the file or flag, says what is wrong and what to do.
+A message names the file or flag, what is wrong and what to do.
 """
 
 
 class NeuralStyleError(Exception):
-    """Anything a user can mend; the message is complete without a traceback."""
+    """An error that the user can fix. The message is complete without a traceback."""
 
 
 class SettingsError(NeuralStyleError):
@@ -26,40 +26,40 @@ class SettingsError(NeuralStyleError):
 
 
 class ImageError(NeuralStyleError):
-    """A picture cannot be read, understood or written."""
+    """A picture cannot be read, decoded or written."""
 
 
 class NetworkError(NeuralStyleError):
-    """The model has no such layers, or cannot be run on this picture."""
+    """The model lacks the requested layers, or cannot be run on this picture."""
 
 
 class RegistryError(NeuralStyleError):
-    """A model is unknown, could not be fetched, or is not the file it should be."""
+    """A model is unknown, cannot be fetched, or does not match its registry entry."""
 
 
 class T7Error(NeuralStyleError):
-    """A .t7 file is damaged, is something else, or holds what we cannot use."""
+    """A .t7 file is damaged, is another kind of file, or has unsupported contents."""
 
 
 class TransformError(NeuralStyleError):
-    """A transform network cannot be built, converted or run as asked."""
+    """A transform network cannot be read, built, converted or run."""
 
 
 class DatasetError(NeuralStyleError):
-    """Pictures to train with, or the HDF5 file of them, cannot be read, understood or written."""
+    """Training pictures, or their HDF5 file, cannot be read, decoded or written."""
 
 
 class VideoError(NeuralStyleError):
-    """A film, an image sequence or a camera cannot be read or written."""
+    """A video, an image sequence or a camera cannot be read or written."""
 
 
 class CheckpointError(NeuralStyleError):
-    """The saved state of a run is damaged, belongs to another run, or cannot be written."""
+    """A checkpoint is damaged, belongs to another run, or cannot be written."""
 
 
 class DeviceError(NeuralStyleError):
-    """A device is absent, or the network cannot be divided as asked."""
+    """A device does not exist, or the network cannot be split over the devices as requested."""
 
 
 class DivergenceError(NeuralStyleError):
-    """A loss is NaN or infinite; the picture before it is kept."""
+    """A loss is NaN or infinite. The last good picture is kept."""

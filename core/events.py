@@ -1,4 +1,4 @@
-"""What a run reports, in the order of the original program; ``core`` itself prints nothing."""
+"""The events of a run, in the order in which the original program prints. ``core`` itself prints nothing."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from core.network.optimizers import SolverState
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """The model file was read; ``messages`` are loadcaffe's own lines, "Successfully loaded ..." first."""
+    """The model file was read. ``messages`` are the lines loadcaffe prints, from "Successfully loaded"."""
 
     messages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class NetworkBuilt:
-    """Losses were inserted and the network truncated after the last of them.
+    """The losses were inserted and the layers after the last loss removed.
 
-    ``network.messages`` are the lines "Replacing ..." and "Setting up ..."; ``str`` of one of its modules is
-    Torch7's description, such as ``nn.SpatialConvolution(3 -> 64, 3x3, 1,1, 1,1)``.
+    ``network.messages`` are the lines "Replacing ..." and "Setting up ...". ``str`` of a module of the
+    network is Torch7's description, such as ``nn.SpatialConvolution(3 -> 64, 3x3, 1,1, 1,1)``.
     """
 
     network: LossNetwork
@@ -32,26 +32,26 @@ class NetworkBuilt:
 
 @dataclass(frozen=True)
 class CapturingStyle:
-    """The targets of style image ``number`` (1-based) are about to be captured."""
+    """The style targets of style image ``number`` (counted from 1) are captured next."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class OptimizationStarted:
-    """``optimizer`` is 'lbfgs' or 'adam'; the initial image is ready."""
+    """The initial image is ready and the optimisation starts. ``optimizer``: 'lbfgs' or 'adam'."""
 
     optimizer: str
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation of losses and gradient, before the optimiser's step.
+    """One evaluation of the losses and the gradient, before the step of the optimiser.
 
-    number: 1-based count of evaluations, the ``t`` of the original.
-    x: float32 (3, H, W), B,G,R, mean subtracted, in the range of 0..256; a copy, safe to keep.
-    content_losses, style_losses: in network order, strength included.
-    total: their sum in the original's order (total variation is never part of it).
+    number: the evaluation, counted from 1; the ``t`` of the original.
+    x: float32 (3, H, W), B,G,R, 0..256 minus the channel's mean. A copy, safe to keep.
+    content_losses, style_losses: in network order, multiplied by their strength.
+    total: their sum in the original's order. As in the original, without total variation.
     """
 
     number: int
@@ -63,14 +63,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class SolverMessage:
-    """What optim.lbfgs says of itself; ``text`` without its name in front."""
+    """A message of optim.lbfgs. ``text`` is without the prefix that names the optimiser."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class OptimizationFinished:
-    """The optimiser stopped after its last evaluation; ``reached_maximum`` is false if it stopped early."""
+    """The optimiser has finished. ``reached_maximum`` is false if it stopped early."""
 
     optimizer: str
     reached_maximum: bool
@@ -78,9 +78,10 @@ class OptimizationFinished:
 
 @dataclass(frozen=True)
 class CheckpointDue:
-    """All that the rest of the run depends on, after evaluation ``number`` (and before the next step).
+    """The state to save in a checkpoint, after evaluation ``number`` and before the next step.
 
-    random_start, random: the generator at the start of the run (active dropout shapes the targets) and now.
+    random_start: the random generator at the start of the run (dropout changes the targets).
+    random: the random generator now.
     """
 
     number: int

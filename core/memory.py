@@ -1,4 +1,4 @@
-"""How much memory a run will need, from shapes alone, before any heavy work."""
+"""Estimates the memory of a run from shapes alone, before any heavy work."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do and need; sizes are bytes at the peak of the run.
+    """The image sizes, the device and the memory of a run. Memory is in bytes, at the peak of the run.
 
-    program: the interpreter with what it has loaded by now.
-    weights: the layers used.
-    activations: feature maps, targets and gradients while one picture passes through.
-    columns: unfolded windows (im2col) or the kernels' workspace.
-    optimizer: L-BFGS history or Adam's moments, and copies of the picture.
+    program: the Python process as it is now.
+    weights: the weights of the layers used.
+    activations: feature maps, targets and gradients of one evaluation.
+    columns: unfolded windows (im2col) or the workspace of the kernels.
+    optimizer: the L-BFGS history or Adam's moments, and copies of the image.
     """
 
     content_size: tuple[int, int]
@@ -51,11 +51,11 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """Peak resident memory (on a GPU: of host and device together) in bytes."""
+        """Peak resident memory in bytes. On a GPU: host and device together."""
         return self.program + self.weights + self.activations + self.columns + self.optimizer
 
     def lines(self) -> list[str]:
-        """The plan for a person."""
+        """The plan as lines of text for the user."""
         height, width = self.content_size
         styles = ", ".join(f"{w}x{h}" for h, w in self.style_sizes)
         parts = ("program", "weights", "activations", "columns", "optimizer")
@@ -66,18 +66,18 @@ class Plan:
         ]
 
     def check(self) -> None:
-        """Raises NeuralStyleError where the machine has less memory available than the run needs."""
+        """Raises NeuralStyleError if the run needs more memory than the machine has available."""
         available = psutil.virtual_memory().available
         needed = self.total - self.program
         if self.where.startswith("cpu") and needed > available:
             raise NeuralStyleError(
                 f"not enough memory: the run needs about {_mebibytes(needed)}, {_mebibytes(available)} are "
-                "available; lower -image_size, or use -optimizer adam or a small -lbfgs_num_correction"
+                "available; use a smaller -image_size, -optimizer adam or a small -lbfgs_num_correction"
             )
 
 
 class ShapesOnly:
-    """Stands for an arithmetic while a network is built for its shapes; weights are not copied."""
+    """Replaces the arithmetic when a network is built only for its shapes. Does not copy weights."""
 
     def convolution(self, weight: Array, bias: Array, groups: int) -> None:
         """Nothing is kept."""
@@ -123,7 +123,7 @@ class _Traced:
 
 
 def _trace(network: LossNetwork, shape: Shape) -> list[_Traced]:
-    """Every module with the number of elements at its input and output."""
+    """Every module with the number of elements of its input and output."""
     traced = []
     for module in network.modules:
         result = module.output_shape(shape)
@@ -133,7 +133,7 @@ def _trace(network: LossNetwork, shape: Shape) -> list[_Traced]:
 
 
 def _evaluation(layers: list[_Traced], kind: str) -> int:
-    """Bytes at the widest moment of a forward and backward pass: maps are released on the way back."""
+    """Peak bytes of a forward and backward pass. The backward pass releases feature maps as it goes."""
     targets = FLOAT * sum(layer.output for layer in layers if isinstance(layer.module, ContentLoss))
     alive = peak = 0
     for layer in layers:
@@ -146,20 +146,20 @@ def _evaluation(layers: list[_Traced], kind: str) -> int:
 
 
 def _holes(layers: list[_Traced]) -> int:
-    """PyTorch takes every map anew from the heap; freed ones leave holes that the next does not fit.
+    """Bytes lost to fragmentation: PyTorch allocates each map anew, and freed maps leave unusable holes.
 
-    Measured from 256 to 512 px: about two of the widest maps (docs/benchmarks.md).
+    Measured from 256 to 512 px: about two of the largest maps (docs/benchmarks.md).
     """
     return 2 * FLOAT * max(layer.output for layer in layers)
 
 
 def _capture(layers: list[_Traced]) -> int:
-    """Bytes at the widest layer of a forward pass that keeps nothing."""
+    """Peak bytes of a forward pass that keeps no feature maps."""
     return max(FLOAT * (layer.input + layer.output) + _copies(layer) for layer in layers)
 
 
 def _kept(layer: _Traced, kind: str) -> int:
-    """Bytes that a layer adds to what the backward pass needs; losses and ReLU share their input's memory."""
+    """Bytes that a layer keeps for the backward pass. Losses and ReLU share the memory of their input."""
     if isinstance(layer.module, ReLU | ContentLoss | StyleLoss):
         return 0
     if isinstance(layer.module, SpatialMaxPooling):
@@ -168,7 +168,7 @@ def _kept(layer: _Traced, kind: str) -> int:
 
 
 def _copies(layer: _Traced) -> int:
-    """A convolution's padded input, or its input in the memory format of PyTorch's kernels."""
+    """Bytes of a convolution's padded input, or of its input in the memory format of PyTorch's kernels."""
     return FLOAT * layer.input if isinstance(layer.module, SpatialConvolution) else 0
 
 
@@ -186,7 +186,7 @@ def _columns(layers: list[_Traced], placement: Placement) -> int:
 
 
 def _unfolded_at_once(layers: list[_Traced], threads: int) -> Iterable[int]:
-    """Columns of the layers whose product is cut between channels, not positions."""
+    """Bytes of the columns of layers whose matrix product is split by channels, not by positions."""
     for layer in layers:
         if isinstance(layer.module, SpatialConvolution):
             n_in, n_out = layer.module.channels
@@ -196,7 +196,7 @@ def _unfolded_at_once(layers: list[_Traced], threads: int) -> Iterable[int]:
 
 
 def _optimizer(settings: Settings, elements: int) -> int:
-    """The history grows with the iterations, up to its limit; some copies of the picture surround it."""
+    """Bytes of the optimiser: the history, which grows up to its limit, and some copies of the image."""
     copies = 2 if 0 < settings.checkpoint_iter <= settings.num_iterations else 1  # while it is written
     if settings.optimizer == "adam":
         return (4 + 4 * copies) * elements * FLOAT

@@ -1,4 +1,4 @@
-"""One stylisation from start to end, in the order of neural_style.lua: the file to read first."""
+"""One stylisation from start to end, in the order of neural_style.lua. Start reading the code here."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ DEFAULT_CORRECTIONS = 100
 
 
 class Inputs(NamedTuple):
-    """The pictures of a run: content float64 (3, H, W) in 0..1; the others preprocessed, float32 B,G,R.
+    """The input images of a run.
 
-    ``init`` has the content's size; None for a random start.
+    content: float64 (3, H, W), R,G,B, 0..1.
+    styles, init: preprocessed, float32 (3, H, W), B,G,R. init has the size of content; None: random start.
     """
 
     content: Image
@@ -40,10 +41,10 @@ class Inputs(NamedTuple):
 def stylize(
     settings: Settings, placement: Placement | None = None, resumed: events.CheckpointDue | None = None
 ) -> Iterator[events.Event]:
-    """Run the original program's algorithm; what it would print or save comes out as events.
+    """Run the algorithm of neural_style.lua. Yields an event for everything it would print or save.
 
-    placement: by default what the flags -gpu, -arithmetic and -threads choose.
-    resumed: a checkpoint of a run with the same flags and files, which goes on behind its evaluation.
+    placement: arithmetic and devices; by default chosen by the flags -gpu, -arithmetic and -threads.
+    resumed: a checkpoint of a run with the same flags and files. The run continues after its evaluation.
 
     Raises: NeuralStyleError or CaffemodelError, before or between events.
     """
@@ -57,7 +58,7 @@ def stylize(
         yield events.ModelLoaded((f"Successfully loaded {settings.model_file}", *chain.messages))
         inputs = load_inputs(settings)
         network = build_network(chain, settings, placement.arithmetic_of, random)
-    del chain, model  # they hold the model file mapped; the network has its weights
+    del chain, model  # closes the mapped model file; the network has copies of the weights
     placement.check_splits(len(network.modules))
     yield events.NetworkBuilt(network)
 
@@ -87,7 +88,7 @@ def _optimization(
     arithmetic, done = network.modules[0].arithmetic, 0
     if resumed:
         if resumed.solver.arrays["x"].shape != tuple(x.shape):
-            raise CheckpointError("the checkpoint holds a picture of another size; start without -resume")
+            raise CheckpointError("the picture in the checkpoint has another size; start without -resume")
         random.restore(resumed.random)
         done = resumed.number
     solver = optimizer(settings, network, x, arithmetic, resumed.solver if resumed else None)
@@ -100,18 +101,18 @@ def _optimization(
 
 
 def _checkpoint_is_due(settings: Settings, number: int) -> bool:
-    """Not behind the last evaluation, from which nothing is left to go on."""
+    """Whether to save a checkpoint now. Not after the last evaluation: nothing is left to resume."""
     every = settings.checkpoint_iter
     return every > 0 and number % every == 0 and number < settings.num_iterations
 
 
 def load_inputs(settings: Settings) -> Inputs:
-    """Load and scale all pictures of a run. Raises: ImageError."""
+    """Load, scale and preprocess all input images of a run. Raises: ImageError."""
     content = scale(load_image(settings.content_image), settings.image_size)
     style_size = math.ceil(settings.style_scale * settings.image_size)
     styles = tuple(preprocess(scale(load_image(path), style_size)) for path in settings.style_image)
     init = preprocess(content) if settings.init == "image" else None
-    if settings.init_image:  # read, as in the original, even where -init random makes it useless
+    if settings.init_image:  # read even with -init random, which does not use it, as in the original
         picture = load_image(settings.init_image)
         if settings.init == "image":
             init = preprocess(scale_to(picture, content.shape[1], content.shape[2]))
@@ -125,7 +126,7 @@ def optimizer(
     arithmetic: Arithmetic,
     state: SolverState | None = None,
 ) -> Lbfgs | Adam:
-    """The optimiser of the flags, to work on ``x``; with a state it goes on from there."""
+    """The optimiser chosen by the flags. It changes ``x`` in place. state: where to continue, if resumed."""
     problem = Problem(network.evaluate, x, arithmetic, settings.num_iterations)
     if settings.optimizer == "adam":
         return Adam(problem, settings.learning_rate, state)
@@ -136,7 +137,7 @@ def optimizer(
 
 
 def output_image(settings: Settings, evaluation: events.Evaluation) -> Image:
-    """The picture of an evaluation, float64 (3, H, W) R,G,B, not clamped, recoloured if so asked."""
+    """The result of an evaluation, float64 (3, H, W), R,G,B, not clamped. Applies -original_colors."""
     generated = deprocess(evaluation.x)
     if settings.original_colors != 1:
         return generated
@@ -144,7 +145,7 @@ def output_image(settings: Settings, evaluation: events.Evaluation) -> Image:
 
 
 def _initial_image(inputs: Inputs, random: Torch7Random) -> NDArray[np.float32]:
-    """The given start, or noise around mid-grey: float64 normals, rounded, times float32(0.001)."""
+    """The init image, or noise: float64 normal numbers, rounded to float32, times float32(0.001)."""
     if inputs.init is not None:
         return inputs.init
     return random.normal(inputs.content.shape).astype(np.float32) * np.float32(0.001)

@@ -42,7 +42,7 @@ def test_the_command_repeats_a_reference_run():
     problems = [line for line in shown.output.splitlines() if line.startswith("problem")]
     assert shown.exit_code == (1 if problems else 0)
     assert "exactness" in shown.output
-    assert "a reference run of the real program is equal in every stage" in shown.output
+    assert "equal to a reference run of the original program in every stage" in shown.output
 
 
 def test_a_self_test_that_differs():

@@ -109,7 +109,7 @@ def test_a_split_is_the_last_module_of_its_chunk():
     network = build(placement)
     assert [placement.arithmetics.index(m.arithmetic) for m in network.modules[:7]] == [0, 0, 0, 1, 1, 1, 2]
     placement.check_splits(12)  # a split at the very end leaves an empty chunk, as in the original
-    with pytest.raises(DeviceError, match="module 12 does not exist, the network has 11"):
+    with pytest.raises(DeviceError, match="there is no module 12; the network has 11 modules"):
         placement.check_splits(11)
 
 
@@ -132,9 +132,9 @@ def test_strategy(gpus, strategy, tv, expected):
     [
         (3, (), "3 GPUs need -multigpu_strategy with 2 ascending"),
         (3, (4,), "3 GPUs need 2 numbers"),
-        (3, (6, 4), "must ascend"),
-        (3, (4, 4), "must ascend"),
-        (2, (0,), "must ascend from 1 on"),
+        (3, (6, 4), "1 or more and ascend"),
+        (3, (4, 4), "1 or more and ascend"),
+        (2, (0,), "must be 1 or more and ascend"),
     ],
 )
 def test_strategies_that_do_not_fit(gpus, strategy, message):
