@@ -1,1 +1,1 @@
-"""The operations whose rounding decides the picture: the protocol, and what implements it."""
+"""The arithmetic of a run: the operations whose rounding determines the result, and their implementations."""

@@ -1,18 +1,18 @@
-"""When freed memory stays with the process and when it goes back; glibc only, elsewhere nothing is done."""
+"""Controls when the C library returns freed memory to the system. Has an effect with glibc only."""
 
 import ctypes
 import platform
 from functools import cache
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
 LARGEST = 1 << 30
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Reuse large blocks instead of returning them to the kernel and faulting them in again.
+    """Keep large freed blocks in the process, to be reused without page faults.
 
-    Feature maps come and go at every evaluation; one at 512 px takes a sixth longer without this.
+    Every evaluation allocates and frees feature maps. At 512 px it takes a sixth longer without this.
     """
     if _has_glibc():
         libc = ctypes.CDLL(None)
@@ -21,7 +21,7 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Give free blocks back: for once, when what comes next has blocks of other sizes."""
+    """Return all free blocks to the system once, when the next step needs blocks of other sizes."""
     if _has_glibc():
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -1,17 +1,17 @@
-"""SciPy's OpenBLAS, called one thread at a time, the way Torch7 called it.
+"""Calls SciPy's OpenBLAS with one thread per call, which gives the bits of Torch7 with one BLAS thread.
 
-The routines are reached as C function pointers (the capsules of ``scipy.linalg.cython_blas``): the bits
-are those of ``scipy.linalg.blas``, but ctypes releases the interpreter lock, so that several threads may
-each run a product of their own.
+The routines are called by their C function pointers (the capsules of ``scipy.linalg.cython_blas``). The
+bits are those of ``scipy.linalg.blas``, but ctypes releases the interpreter lock, so several threads can
+each compute a product.
 
-Which columns a product is cut at decides its last bits. The rules below were measured on OpenBLAS's
-Haswell kernel (tests/core/arithmetic/test_blas.py holds them over random shapes):
+Splitting a product can change its last bits. These splits do not, as measured with OpenBLAS's Haswell
+kernel (tests/core/arithmetic/test_blas.py checks them for random shapes):
 
-* columns of the (column-major) result may be cut at multiples of 12, the width of a packed panel;
-* rows may be cut at multiples of 640, two blocks of the kernel's 320, as long as the last piece keeps at
-  least 640 rows, and only where the number of columns leaves a remainder of 0 or 4 when divided by 12.
+* columns of the (column-major) result: at multiples of 12, the width of a packed panel;
+* rows: at multiples of 640, two blocks of the kernel's 320. The last piece must keep at least 640 rows, and
+  the number of columns must leave a remainder of 0 or 4 when divided by 12.
 
-On any other kernel nothing is cut, so the number of threads never changes a picture.
+With any other kernel no product is split. So the number of threads never changes a picture.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Float32 = NDArray[np.float32]
 
 COLUMN_CUT = 12
 ROW_CUT = 640
-REFERENCE_KERNELS = ("Haswell", "Zen")  # the two give equal bits; the goldens were made with the first
+REFERENCE_KERNELS = ("Haswell", "Zen")  # both give the same bits; the goldens were made with the first
 
 
 class BlasBuild(NamedTuple):
-    """Which BLAS SciPy brought: library ('openblas', ...), version, and the kernel it picked."""
+    """The BLAS that comes with SciPy: library ('openblas', ...), version, and the kernel in use."""
 
     library: str
     version: str
@@ -49,15 +49,15 @@ class BlasBuild(NamedTuple):
 
     @property
     def matches_reference(self) -> bool:
-        """Whether products have the bits of the reference runs."""
+        """Whether matrix products have the bits of the reference runs."""
         return self.library == "openblas" and self.kernel in REFERENCE_KERNELS
 
 
 def _prefer_reference_kernel() -> None:
-    """Ask OpenBLAS for its Haswell kernel before it is loaded, where the processor has AVX2 and FMA.
+    """Select OpenBLAS's Haswell kernel, before OpenBLAS is loaded, if the processor has AVX2 and FMA.
 
-    OpenBLAS would otherwise pick a kernel for the newest instruction set it finds, with other bits.
-    A value set by the user wins.
+    By default OpenBLAS uses a kernel for the newest instruction set it finds, which gives other bits.
+    A value that the user has set is kept.
     """
     cpuinfo = Path("/proc/cpuinfo")
     if "scipy.linalg" in sys.modules or not cpuinfo.is_file():
@@ -73,7 +73,7 @@ from scipy.linalg import cython_blas  # noqa: E402  (after the kernel has been c
 
 @cache
 def blas_build() -> BlasBuild:
-    """The BLAS behind :func:`sgemm`."""
+    """The BLAS that :func:`sgemm` calls."""
     for library in _scipy_blas().info():
         return BlasBuild(
             str(library["internal_api"]),
@@ -84,7 +84,7 @@ def blas_build() -> BlasBuild:
 
 
 def _scipy_blas() -> ThreadpoolController:
-    """SciPy's own BLAS; NumPy's, another copy, only where both share one library."""
+    """SciPy's own BLAS, not NumPy's copy. All loaded BLAS libraries if SciPy has no copy of its own."""
     controller = ThreadpoolController()
     blas = controller.select(user_api="blas")
     of_scipy = [library["filepath"] for library in blas.info() if "scipy.libs" in library["filepath"]]
@@ -92,7 +92,7 @@ def _scipy_blas() -> ThreadpoolController:
 
 
 def single_threaded_blas() -> None:
-    """Give every BLAS call of this process one thread (two split a product differently)."""
+    """Limit every BLAS call of this process to one thread (with two, products are split differently)."""
     _scipy_blas().limit(limits=1)
 
 
@@ -123,14 +123,14 @@ def _float(value: float) -> Any:
 
 
 class Matrix(NamedTuple):
-    """A column-major float32 matrix somewhere in an array: first element's address and column distance."""
+    """A column-major float32 matrix in an array: the address of its first element, its leading dimension."""
 
     address: int
     leading: int
 
     @classmethod
     def of(cls, array: Float32) -> Matrix:
-        """A C-contiguous 2-D array, read as its column-major transpose."""
+        """The transpose of a C-contiguous 2-D array, which is column-major. No copy is made."""
         assert array.dtype == np.float32 and array.flags.c_contiguous
         return cls(array.ctypes.data, array.shape[-1])
 
@@ -144,9 +144,9 @@ class Matrix(NamedTuple):
 
 
 def sgemm(ta: bytes, tb: bytes, m: int, n: int, k: int, a: Matrix, b: Matrix, beta: float, c: Matrix) -> None:
-    """``C = op(A) op(B) + beta C`` with C of m x n, column-major, on the calling thread.
+    """``C = op(A) op(B) + beta C`` with a column-major m x n matrix C, on the calling thread.
 
-    The caller keeps the arrays alive. ``ta`` and ``tb`` are ``b"n"`` or ``b"t"``.
+    ``ta`` and ``tb`` are ``b"n"`` or ``b"t"`` (transposed). The caller must keep the arrays alive.
     """
     _sgemm(
         ctypes.c_char_p(ta), ctypes.c_char_p(tb), _int(m), _int(n), _int(k), _float(1.0),
@@ -155,7 +155,7 @@ def sgemm(ta: bytes, tb: bytes, m: int, n: int, k: int, a: Matrix, b: Matrix, be
 
 
 def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32) -> None:
-    """``y = M x + beta y``, or with ``M^T``, for a C-contiguous (rows, columns) matrix; y is changed."""
+    """``y = M x + beta y``, or with ``M^T`` if ``transpose``, in place. M is C-contiguous (rows, columns)."""
     rows, columns = matrix.shape
     trans = b"n" if transpose else b"t"  # the column-major view is already the transpose
     _sgemv(
@@ -165,13 +165,13 @@ def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32)
 
 
 def saxpy(alpha: float, x: Float32, y: Float32) -> None:
-    """``y += alpha x`` (fused multiply-add where the kernel has it); both contiguous; y is changed."""
+    """``y += alpha x`` in place, for contiguous arrays (with fused multiply-add if the kernel has it)."""
     assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
     _saxpy(_int(x.size), _float(alpha), x.ctypes.data, _int(1), y.ctypes.data, _int(1))
 
 
 def sdot(x: Float32, y: Float32) -> float:
-    """The float32 dot product of two contiguous arrays, widened."""
+    """The float32 dot product of two contiguous arrays, as a Python float."""
     assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
     return float(_sdot(_int(x.size), x.ctypes.data, _int(1), y.ctypes.data, _int(1)))
 
@@ -180,7 +180,7 @@ class Workers:
     """A fixed number of threads that run independent pieces of one operation.
 
     Args:
-        threads: how many; 1 runs everything on the caller's thread.
+        threads: number of threads; 1 runs everything on the calling thread.
     """
 
     def __init__(self, threads: int) -> None:
@@ -188,7 +188,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def run(self, pieces: Iterable[Callable[[], None]]) -> None:
-        """Run all pieces and return when the last is done; the first error is raised."""
+        """Run all pieces and return when the last one is done. Raises the first error."""
         queue = deque(pieces)
 
         def drain() -> None:
@@ -196,7 +196,7 @@ class Workers:
                 try:
                     piece()
                 except BaseException:
-                    queue.clear()  # after an error or Ctrl-C nobody starts another piece
+                    queue.clear()  # after an error or Ctrl-C no thread starts another piece
                     raise
 
         helpers = min(self.threads, len(queue)) - 1
@@ -217,10 +217,10 @@ _memory = threading.local()
 
 
 def scratch(shape: tuple[int, ...]) -> Float32:
-    """An uninitialised float32 array of the calling thread's own, overwritten by its next call.
+    """An uninitialised float32 array that belongs to the calling thread. The thread's next call reuses it.
 
-    Fresh memory for every block would cost more in page faults than the copying into it. The buffer is
-    mapped on its own, so that a smaller one leaves no hole in the heap when it is replaced.
+    New memory for every block would cost more in page faults than the copying itself. The buffer is a
+    memory map of its own, so replacing it by a larger one leaves no hole in the heap.
     """
     size = math.prod(shape)
     buffer: Float32 | None = getattr(_memory, "buffer", None)
@@ -231,9 +231,9 @@ def scratch(shape: tuple[int, ...]) -> Float32:
 
 
 def cut(size: int, pieces: int, multiple: int, last: int = 1) -> list[tuple[int, int]]:
-    """Cut ``range(size)`` into up to ``pieces`` nearly equal parts at multiples of ``multiple``.
+    """Split ``range(size)`` into up to ``pieces`` nearly equal parts, at multiples of ``multiple``.
 
-    The last part keeps at least ``last`` elements. Returns (start, end) pairs in ascending order.
+    The last part has at least ``last`` elements. Returns (start, end) pairs in ascending order.
     """
     step = max(multiple, -(-size // (pieces * multiple)) * multiple)
     starts = [start for start in range(0, size, step) if start == 0 or size - start >= last]

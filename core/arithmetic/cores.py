@@ -1,4 +1,4 @@
-"""How many processor cores there are for us."""
+"""Counts the processor cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def available_cores() -> int:
-    """The processor cores this process may use."""
+    """The number of processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,7 +1,7 @@
-"""The same operations with PyTorch's kernels, on a CPU, a CUDA card or Apple's MPS.
+"""The operations with PyTorch's kernels, on a CPU, a CUDA GPU or Apple's MPS.
 
-The algorithm and its quirks are those of :mod:`core.arithmetic.torch7`; the last bits are those of PyTorch.
-On a CPU feature maps are channels-last, which oneDNN's convolutions prefer.
+Algorithm and quirks are those of :mod:`core.arithmetic.torch7`. The rounding is PyTorch's, so results differ
+in the last bits. On a CPU feature maps are channels-last, which is faster for oneDNN's convolutions.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class NativeArithmetic:
         return float(torch.dot(x.reshape(-1), y.reshape(-1)))
 
     def sum_abs(self, x: Tensor) -> float:
-        """On MPS, which has no float64, the sum is float32."""
+        """A float64 sum. On MPS, which has no float64, a float32 sum."""
         wide = torch.float32 if self.device.type == "mps" else torch.float64
         return float(x.abs().sum(dtype=wide))
 
     def mean_squared_error(self, x: Tensor, target: Tensor) -> Tensor | float:
-        """On a CPU the original's left-to-right sum, so that printed losses agree; PyTorch's elsewhere."""
+        """On a CPU the original's left-to-right sum, so printed losses agree. Elsewhere PyTorch's sum."""
         if self.device.type == "cpu":
             return sequential_mean_square((x - target).contiguous().numpy())
         return F.mse_loss(x, target)
@@ -93,7 +93,7 @@ class NativeArithmetic:
     def convolve_backward(
         self, grad: Tensor, parameters: ConvolutionTensors, window: Window, x: Tensor
     ) -> Tensor:
-        """PyTorch's own input gradient; none is computed for weights or bias."""
+        """PyTorch's gradient of the input. Gradients of weights and bias are not computed."""
         batch = _batch(grad).contiguous(memory_format=self._format)
         grads: tuple[Tensor, ...] = aten.convolution_backward(
             batch, _batch(x).contiguous(memory_format=self._format), parameters.weight, None, window.stride,
@@ -159,7 +159,7 @@ class NativeArithmetic:
         return x.softmax(0)
 
     def gram(self, x: Tensor) -> Tensor:
-        """The gradient of a 1x1 convolution's weights: oneDNN's convolutions outrun its matrix products."""
+        """Computed as the weight gradient of a 1x1 convolution, faster in oneDNN than a matrix product."""
         channels = x.shape[0]
         batch = _batch(x).contiguous(memory_format=self._format)
         like = torch.empty((channels, channels, 1, 1), device=self.device, memory_format=self._format)
@@ -169,7 +169,7 @@ class NativeArithmetic:
         return grads[1].reshape(channels, channels)
 
     def gram_backward(self, x: Tensor, grad: Tensor) -> Tensor:
-        """``(grad + grad^T) F``: one product where Torch7 makes two (grad is symmetric up to rounding)."""
+        """``(grad + grad^T) F`` as one product. Torch7 computes two (grad is symmetric up to rounding)."""
         batch = _batch(x).contiguous(memory_format=self._format)
         both = (grad + grad.t())[:, :, None, None].contiguous(memory_format=self._format)
         return F.conv2d(batch, both)[0]
@@ -179,12 +179,12 @@ class NativeArithmetic:
         x.addcdiv_(m, v.sqrt().add_(1e-8), value=-step)
 
     def _empty(self, shape: tuple[int, ...]) -> Tensor:
-        """Uninitialised (1, C, H, W) in the memory format of this device."""
+        """An uninitialised (1, C, H, W) tensor in the memory format of this device."""
         return torch.empty((1, *shape), device=self.device, memory_format=self._format)
 
 
 def _batch(x: Tensor) -> Tensor:
-    """(C, H, W) as (1, C, H, W) with strides that PyTorch takes for channels-last; unsqueeze's are not."""
+    """(C, H, W) as (1, C, H, W). Unlike unsqueeze, keeps strides that PyTorch recognises as channels-last."""
     return x.as_strided((1, *x.shape), (x.numel(), *x.stride()))
 
 

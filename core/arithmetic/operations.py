@@ -1,9 +1,9 @@
-"""The operations whose rounding decides the picture: what layers, losses and optimisers are written in.
+"""The operations that layers, losses and optimisers use. Their rounding determines the result.
 
-Two classes provide them: :class:`core.arithmetic.torch7.Torch7Arithmetic` (NumPy and OpenBLAS, the bits of
-Torch7 on a CPU) and :class:`core.arithmetic.native.NativeArithmetic` (PyTorch on any device). Everything
-above this seam is written once. Images and feature maps are float32 with shape (C, H, W); an ``Array`` is a
-NumPy array or a tensor, whichever the arithmetic works on.
+Two classes implement them: :class:`core.arithmetic.torch7.Torch7Arithmetic` (NumPy and OpenBLAS, the bits of
+Torch7 on a CPU) and :class:`core.arithmetic.native.NativeArithmetic` (PyTorch on any device). All other code
+is the same for both. Images and feature maps are float32 with shape (C, H, W). An ``Array`` is a NumPy array
+or a PyTorch tensor, depending on the arithmetic.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Window:
     padding: tuple[int, int] = (0, 0)
 
     def output_size(self, height: int, width: int, *, ceil: bool = False) -> tuple[int, int]:
-        """Size of the output for an input of height x width (may be <= 0 where the input is too small).
+        """Size of the output for an input of height x width. May be <= 0 if the input is too small.
 
-        Matches nn.SpatialConvolution (floor) and nn.SpatialMaxPooling / nn.SpatialAveragePooling: with
-        padding, a last window that would start in the padding beyond the input is dropped.
+        Matches nn.SpatialConvolution (floor), nn.SpatialMaxPooling and nn.SpatialAveragePooling. If there
+        is padding, a last window that would start in the padding beyond the input is dropped.
         """
         (kh, kw), (sh, sw), (ph, pw) = self.kernel, self.stride, self.padding
         return (_positions(height, kh, sh, ph, ceil), _positions(width, kw, sw, pw, ceil))
@@ -44,13 +44,13 @@ def _positions(size: int, kernel: int, stride: int, padding: int, ceil: bool) ->
 
 
 class Arithmetic(Protocol):
-    """All operations take and return arrays of one device; ``out`` style arguments are changed in place."""
+    """All operations take and return arrays on one device. Names that end in ``_`` change arrays in place."""
 
     def array(self, values: NDArray[np.float32]) -> Array:
         """A copy of ``values`` on this arithmetic's device."""
 
     def receive(self, x: Array) -> Array:
-        """``x`` itself, or its copy from another device of the same arithmetic."""
+        """``x`` if it is on this device, else a copy of ``x`` on this device."""
 
     def numpy(self, x: Array) -> NDArray[np.float32]:
         """A copy of ``x`` as a C-contiguous NumPy array."""
@@ -68,7 +68,7 @@ class Arithmetic(Protocol):
         """``x`` times float32(``factor``), in place."""
 
     def scaled_sum_(self, x: Array, factor: float, y: Array) -> Array:
-        """``float32(factor) x + y``; one of the two arrays holds the result."""
+        """``float32(factor) x + y``. The result overwrites ``x`` or ``y``."""
 
     def divide_(self, x: Array, divisor: float) -> Array:
         """``x`` divided by float32(``divisor``), in place."""
@@ -83,16 +83,16 @@ class Arithmetic(Protocol):
         """The float64 sum of absolute values."""
 
     def mean_squared_error(self, x: Array, target: Array) -> Any:
-        """The float32 mean of squared differences; a device scalar, ``float()`` makes a number of it."""
+        """The float32 mean of squared differences. A scalar on the device; ``float()`` converts it."""
 
     def convolution(self, weight: NDArray[np.float32], bias: NDArray[np.float32], groups: int) -> Array:
         """Prepare (nOut, nIn / groups, kh, kw) weights and (nOut,) bias for :meth:`convolve`."""
 
     def convolve(self, x: Array, parameters: Array, window: Window) -> Array:
-        """Cross-correlation of (nIn, H, W) to (nOut, H', W')."""
+        """Cross-correlation of ``x`` (nIn, H, W). Returns (nOut, H', W')."""
 
     def convolve_backward(self, grad: Array, parameters: Array, window: Window, x: Array) -> Array:
-        """Gradient with respect to the input ``x``, of which only the shape counts."""
+        """Gradient with respect to the input ``x``. Only the shape of ``x`` is used."""
 
     def relu_(self, x: Array) -> Array:
         """``max(x, 0)`` in place."""
@@ -101,19 +101,19 @@ class Arithmetic(Protocol):
         """Zero ``grad`` in place wherever ``output`` <= 0."""
 
     def max_pool(self, x: Array, window: Window) -> tuple[Array, Array]:
-        """Ceil-mode maximum, and what :meth:`max_pool_backward` needs to find each maximum."""
+        """Maximum of each window (ceil mode), and the ``where`` argument of :meth:`max_pool_backward`."""
 
     def max_pool_backward(self, grad: Array, where: Array, x: Array, window: Window) -> Array:
-        """Gradient with respect to the input ``x``: to the first maximum of each window."""
+        """Gradient with respect to the input ``x``. Each window's gradient goes to its first maximum."""
 
     def average_pool(self, x: Array, window: Window, ceil: bool) -> Array:
-        """Mean over each window clipped to the padded input."""
+        """Mean of each window, clipped to the padded input."""
 
     def average_pool_backward(self, grad: Array, x: Array, window: Window, ceil: bool) -> Array:
         """Gradient of :meth:`average_pool` with respect to its input ``x``."""
 
     def response_norm(self, x: Array, size: int, alpha: float, beta: float, k: float) -> tuple[Array, Array]:
-        """Cross-map response normalisation, and its scale map."""
+        """Local response normalisation across channels, and its scale map."""
 
     def response_norm_backward(
         self, grad: Array, x: Array, output: Array, scale: Array, size: int, alpha: float, beta: float
@@ -146,10 +146,10 @@ class Arithmetic(Protocol):
 
 
 def sequential_mean_square(difference: NDArray[np.float32]) -> float:
-    """Mean of squares, ``difference`` being overwritten.
+    """Mean of the squares of ``difference``, which is overwritten.
 
-    Kept: a strict left-to-right float32 sum (THNN MSECriterion on the CPU), 0.7 % low on ten million
-    elements.
+    Matches a quirk of the original: THNN MSECriterion on the CPU sums from left to right in float32, so
+    that the result is 0.7 % too low for ten million elements.
     """
     squares = difference.reshape(-1)
     squares *= squares
@@ -157,9 +157,9 @@ def sequential_mean_square(difference: NDArray[np.float32]) -> float:
 
 
 def sequential_sum(values: NDArray[Any]) -> float:
-    """The sum from left to right, every partial sum rounded to the dtype of the 1-D ``values``.
+    """The sum of the 1-D ``values`` from left to right. Every partial sum is rounded to their dtype.
 
-    NumPy's ``add.reduce`` adds in pairs and ``cumsum`` is six times slower; ``subtract.reduce`` takes one
-    after the other, and subtracting from zero rounds as adding does.
+    NumPy's ``add.reduce`` adds in pairs, and ``cumsum`` is six times slower. ``subtract.reduce`` goes
+    from left to right, and subtracting from zero rounds like adding.
     """
     return 0.0 - float(np.subtract.reduce(values, initial=values.dtype.type(0)))  # 0, not -0

@@ -1,6 +1,7 @@
-"""The arithmetic of Torch7 on a CPU, bit for bit: NumPy for element-wise work, OpenBLAS for products.
+"""The arithmetic of Torch7 on a CPU, bit for bit. Uses NumPy element by element and OpenBLAS for products.
 
-NumPy rounds a Python float to float32 before it meets a float32 array, as Torch7 rounds Lua numbers.
+NumPy rounds a Python float to float32 before it combines it with a float32 array. Torch7 does the same with
+Lua numbers.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ class Torch7Arithmetic:
     """See :class:`core.arithmetic.operations.Arithmetic`; arrays are C-contiguous float32 NumPy arrays.
 
     Args:
-        threads: over how many threads independent pieces are spread; 0 means all cores. The result does not
-            depend on it.
+        threads: number of CPU threads; 0 means all cores. The result does not depend on it.
     """
 
     def __init__(self, threads: int = 0) -> None:
@@ -77,7 +77,7 @@ class Torch7Arithmetic:
         return blas.sdot(x, y)
 
     def sum_abs(self, x: Float32) -> float:
-        """Kept: a strict left-to-right sum."""
+        """The float64 sum from left to right, as in Torch7."""
         return sequential_sum(np.abs(x).astype(np.float64).reshape(-1))
 
     def mean_squared_error(self, x: Float32, target: Float32) -> float:
@@ -86,7 +86,7 @@ class Torch7Arithmetic:
     def convolution(self, weight: Float32, bias: Float32, groups: int) -> ConvolutionParameters:
         if groups != 1:
             raise NetworkError(
-                "a grouped convolution cannot run in torch7 arithmetic; use -arithmetic native"
+                "grouped convolutions do not run with -arithmetic torch7; use -arithmetic native"
             )
         return ConvolutionParameters(self.array(weight), self.array(bias))
 
@@ -107,7 +107,7 @@ class Torch7Arithmetic:
         return grad
 
     def max_pool(self, x: Float32, window: Window) -> tuple[Float32, Float32]:
-        """The maxima are found again by a copy of them, as an in-place ReLU may follow."""
+        """Returns the maxima and a copy for the backward pass, because an in-place ReLU may follow."""
         size = window.output_size(*x.shape[1:], ceil=True)
         out = np.empty((x.shape[0], *size), np.float32)
 
@@ -135,7 +135,7 @@ class Torch7Arithmetic:
     def response_norm(
         self, x: Float32, size: int, alpha: float, beta: float, k: float
     ) -> tuple[Float32, Float32]:
-        """Kept: the running window adds the next map and subtracts the last (nn.SpatialCrossMapLRN)."""
+        """Matches nn.SpatialCrossMapLRN: a running sum adds the next channel and subtracts the oldest."""
         squares = x * x
         channels, reach = len(x), (size - 1) // 2 + 1
         scale = np.zeros_like(x)
@@ -154,7 +154,7 @@ class Torch7Arithmetic:
     def response_norm_backward(
         self, grad: Float32, x: Float32, output: Float32, scale: Float32, size: int, alpha: float, beta: float
     ) -> Float32:
-        """Matches nn.SpatialCrossMapLRN:updateGradInput, its running sums included."""
+        """Matches nn.SpatialCrossMapLRN:updateGradInput, including its running sums."""
         channels, factor = len(x), np.float32(-2 * alpha * beta / size)
         before = size - (size - 1) // 2 - 1
         ratio = np.zeros((channels + size - 1, *x.shape[1:]), np.float32)
@@ -217,7 +217,7 @@ class Torch7Arithmetic:
         return out
 
     def adam_step_(self, x: Float32, m: Float32, v: Float32, g: Float32, beta2: float, step: float) -> None:
-        """Kept: 1e-8 is added before the bias correction, which sits in ``step`` (optim.adam)."""
+        """As in optim.adam, 1e-8 is added before the bias correction, which is part of ``step``."""
         v *= np.float32(beta2)
         v += (np.float32(1 - beta2) * g) * g
         denominator = np.sqrt(v)
@@ -225,33 +225,33 @@ class Torch7Arithmetic:
         x += (np.float32(-step) * m) / denominator
 
     def _over_channels(self, channels: int, piece: Callable[[slice], Any]) -> None:
-        """Spread element-wise work over the threads, in channel ranges that fit the cache."""
+        """Divide element-wise work among the threads, in ranges of channels that fit the cache."""
         pieces = max(self.threads, channels // CHANNELS_AT_ONCE)
         self._workers.run(partial(piece, slice(i, j)) for i, j in blas.cut(channels, pieces, 1))
 
     def _over_columns(self, columns: int, piece: Callable[[int, int], None]) -> None:
-        """Spread a product over the threads, cut between columns where no bit changes."""
+        """Divide a product among the threads, split between columns where this changes no bit."""
         pieces = self.threads if blas.blas_build().matches_reference else 1
         self._workers.run(partial(piece, i, j) for i, j in blas.cut(columns, pieces, COLUMN_CUT))
 
 
 def _keep(bits: NDArray[np.int32], drop: NDArray[np.bool_]) -> None:
-    """Zero float32 values (given as their bits) where ``drop``, whatever they are: NaN and infinity too."""
+    """Set float32 values (given as their bits) to zero where ``drop`` is true, also NaN and infinity."""
     bits &= drop.view(np.int8).astype(np.int32) - 1
 
 
 @cache
 def _libm_function(name: str, arguments: int) -> Callable[..., float]:
-    """A float32 function of the C library's libm, which Torch7 called for every element."""
+    """A float32 function of the C library's libm, which Torch7 calls for every element."""
     function = ctypes.CDLL(ctypes.util.find_library("m"))[name]
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float] * arguments
     return function
 
 
 def _libm(name: str, x: Float32, *constants: float) -> Float32:
-    """Element by element and slow; NumPy's own vector versions differ in the last bit on AVX-512.
+    """Call a libm function for every element. NumPy's vector versions differ in the last bit on AVX-512.
 
-    Only response normalisation, Tanh and Sigmoid layers come here, none of which VGG or NIN has.
+    This is slow. Only local response normalisation, Tanh and Sigmoid use it; VGG and NIN have none of them.
     """
     function = _libm_function(name, 1 + len(constants))
     values = map(function, x.ravel().tolist(), *map(repeat, constants))

@@ -1,8 +1,8 @@
-"""Convolution with Torch7's bits: im2col, one sgemm onto the bias, and column-to-image on the way back.
+"""Convolution with Torch7's bits: im2col and a sgemm that adds to the bias; backward sgemm and col2im.
 
-Matches nn.SpatialConvolution on the CPU (THNN SpatialConvolutionMM). The products are done in blocks that
-fit the processor's cache and spread over threads, cut only where core.arithmetic.blas knows that no bit
-changes.
+Matches nn.SpatialConvolution on the CPU (THNN SpatialConvolutionMM). Products are computed in blocks that fit
+the processor's cache, on several threads. They are split only where this changes no bit (see
+core.arithmetic.blas).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from core.arithmetic.blas import (
 )
 from core.arithmetic.operations import Window
 
-BLOCK_BYTES = 3 << 20  # columns in flight per thread: about one core's share of the cache
+BLOCK_BYTES = 3 << 20  # of columns per thread at a time: about one core's share of the cache
 
 
 class ConvolutionParameters(NamedTuple):
@@ -38,13 +38,13 @@ class ConvolutionParameters(NamedTuple):
 
 
 def convolve(x: Float32, parameters: ConvolutionParameters, window: Window, workers: Workers) -> Float32:
-    """Cross-correlate (nIn, H, W) to (nOut, H', W')."""
+    """Cross-correlation of ``x`` (nIn, H, W). Returns (nOut, H', W')."""
     weight, bias = parameters
     n_out, n_in, kh, kw = weight.shape
     height, width = window.output_size(*x.shape[1:])
     positions, taps = height * width, n_in * kh * kw
     out = np.empty((n_out, height, width), np.float32)
-    out[:] = bias[:, None, None]  # Kept: the product accumulates onto the bias, which is not added afterwards
+    out[:] = bias[:, None, None]  # as in Torch7: the product is summed onto the bias, not the bias added last
     padded = _pad(x, window)
     weights, result = Matrix.of(weight.reshape(n_out, taps)), Matrix.of(out.reshape(n_out, positions))
 
@@ -71,7 +71,7 @@ def _convolve_by_channels(
     sizes: tuple[int, int, int, int],
     workers: Workers,
 ) -> None:
-    """All positions at once, output channels divided over the threads."""
+    """Convolve all positions at once, with the output channels divided among the threads."""
     n_out, n_in, height, width = sizes
     positions, taps = height * width, n_in * math.prod(window.kernel)
     columns = scratch((n_in, *window.kernel, height, width))
@@ -93,7 +93,7 @@ def convolve_backward(
     shape: tuple[int, ...],
     workers: Workers,
 ) -> Float32:
-    """Gradient at an input of ``shape`` (nIn, H, W), from the gradient at the output (nOut, H', W')."""
+    """Gradient of an input of ``shape`` (nIn, H, W), from the gradient of the output (nOut, H', W')."""
     weight = parameters.weight
     n_out, n_in = weight.shape[:2]
     taps = math.prod(window.kernel)
@@ -105,8 +105,8 @@ def convolve_backward(
     def channels(first: int, last: int) -> None:
         count = (last - first) * taps
         b = weights.row(first * taps)
-        # From the last block to the first: every pixel then receives its taps in Torch7's order, kernel
-        # rows outside, kernel columns inside, although the blocks' borders lie anywhere.
+        # From the last block to the first: every pixel then adds its taps in Torch7's order (outer loop
+        # over kernel rows, inner loop over kernel columns), wherever the blocks begin.
         for start, end in reversed(_row_blocks(positions, count, count, 1)):
             top, bottom = start // width, -(-end // width)
             columns = scratch((count, (bottom - top) * width))
@@ -123,12 +123,12 @@ def convolve_backward(
 
 
 def _column_pieces(columns: int, pieces: int, multiple: int) -> list[tuple[int, int]]:
-    """Divide columns over threads where the kernel's bits allow it."""
+    """Divide columns among threads. One piece if the BLAS kernel is not the reference kernel."""
     return cut(columns, pieces, multiple) if blas_build().matches_reference else [(0, columns)]
 
 
 def _row_blocks(positions: int, columns: int, depth: int, pieces: int) -> list[tuple[int, int]]:
-    """Blocks of positions, small enough for the cache, at least one per thread; one where cuts lose bits."""
+    """Blocks of positions that fit the cache, at least one per thread. One block if a split changes bits."""
     if columns % COLUMN_CUT not in (0, 4) or not blas_build().matches_reference:
         return [(0, positions)]
     blocks = max(pieces, -(-positions * depth * 4 // BLOCK_BYTES))
@@ -145,7 +145,7 @@ def _pad(x: Float32, window: Window) -> Float32:
 
 
 def _image_to_columns(padded: Float32, window: Window, top: int, columns: Float32) -> None:
-    """Fill (nIn, kh, kw, rows, W') with the pixels under each tap for output rows from ``top`` on."""
+    """Fill ``columns`` (nIn, kh, kw, rows, W') with the pixels of each tap, for output rows from ``top``."""
     (sh, sw), (plane, row, pixel) = window.stride, padded.strides
     np.copyto(
         columns,
@@ -156,7 +156,7 @@ def _image_to_columns(padded: Float32, window: Window, top: int, columns: Float3
 
 
 def _columns_to_image(columns: Float32, window: Window, top: int, image: Float32) -> None:
-    """Add (nIn, kh, kw, rows, W') to ``image`` (nIn, H, W), tap by tap, for output rows from ``top`` on."""
+    """Add ``columns`` (nIn, kh, kw, rows, W') to ``image`` (nIn, H, W), for output rows from ``top``."""
     _, kh, kw, rows, width = columns.shape
     for ky, kx in product(range(kh), range(kw)):
         ys, image_ys = _inside(top, rows, ky - window.padding[0], window.stride[0], image.shape[1])
@@ -165,9 +165,9 @@ def _columns_to_image(columns: Float32, window: Window, top: int, image: Float32
 
 
 def _inside(first: int, count: int, shift: int, stride: int, size: int) -> tuple[slice, slice]:
-    """The part of ``count`` outputs from ``first`` on whose input ``output * stride + shift`` exists.
+    """Which of ``count`` outputs, from ``first``, have an input ``output * stride + shift`` in the image.
 
-    Returns slices into the outputs (relative to ``first``) and into the input axis of ``size``.
+    Returns a slice of the outputs (relative to ``first``) and a slice of the input axis of ``size``.
     """
     start = max(first, -(shift // stride))
     end = max(start, min(first + count, (size - 1 - shift) // stride + 1))

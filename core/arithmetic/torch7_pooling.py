@@ -1,7 +1,7 @@
 """Pooling with Torch7's rules and bits (THNN SpatialMaxPooling and SpatialAveragePooling on the CPU).
 
-Windows are walked tap by tap over strided views. Where windows overlap, Torch7 adds gradients in the order
-of the output positions, which is the reverse order of the taps.
+A tap is one position in the window; each tap is a strided view of the input. Where windows overlap, Torch7
+adds gradients in the order of the output positions, which is the reverse order of the taps.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LOWEST = np.finfo(np.float32).min
 
 
 def _taps(x: NDArray[np.float32], window: Window, size: tuple[int, int]) -> Iterator[tuple[int, Float32]]:
-    """Number and strided view (C, *size) of each tap, row-major."""
+    """The number and the strided view (C, *size) of each tap, in row-major order."""
     (sh, sw), (height, width) = window.stride, size
     for tap, (ky, kx) in enumerate(product(*map(range, window.kernel))):
         yield tap, x[:, ky : ky + (height - 1) * sh + 1 : sh, kx : kx + (width - 1) * sw + 1 : sw]
 
 
 def _covered(x: Float32, window: Window, size: tuple[int, int], fill: float) -> Float32:
-    """``x`` with ``fill`` around it, so that every window of an output of ``size`` lies inside."""
+    """``x`` padded with ``fill``, so that it contains every window of an output of ``size``."""
     (ph, pw), (_, height, width) = window.padding, x.shape
     bottom, right = (
         max(0, (n - 1) * stride + kernel - extent - before)
@@ -41,7 +41,7 @@ def _covered(x: Float32, window: Window, size: tuple[int, int], fill: float) -> 
 
 
 def max_pool(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
-    """Maximum of each window, first down, then across; NaN never wins, an empty window gives -FLT_MAX."""
+    """Maximum of each window, vertically, then horizontally. Ignores NaN; an empty window gives -FLT_MAX."""
     covered = _covered(x, window, size, -np.inf)
     (kh, kw), (sh, sw), (height, width) = window.kernel, window.stride, size
     down = reduce(np.fmax, [covered[:, ky : ky + (height - 1) * sh + 1 : sh] for ky in range(kh)])
@@ -50,7 +50,7 @@ def max_pool(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
 
 
 def max_pool_backward(grad: Float32, output: Float32, x: Float32, window: Window) -> Float32:
-    """Add each output's gradient to the first pixel, in row-major order, that holds the maximum."""
+    """Add each output's gradient to the first pixel (in row-major order) that equals the maximum."""
     size = (grad.shape[1], grad.shape[2])
     covered = _covered(x, window, size, -np.inf)
     spread = np.zeros_like(covered)
@@ -65,7 +65,7 @@ def max_pool_backward(grad: Float32, output: Float32, x: Float32, window: Window
 
 
 def average_pool(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
-    """Mean over each window clipped to the padded input (the padding counts, the overhang does not)."""
+    """Mean of each window, clipped to the padded input: padding counts, pixels beyond it do not."""
     total = np.zeros((x.shape[0], *size), np.float32)
     for _, view in _taps(_covered(x, window, size, 0), window, size):
         total += view
@@ -74,7 +74,7 @@ def average_pool(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
 
 
 def average_pool_backward(grad: Float32, x: Float32, window: Window) -> Float32:
-    """Spread each output's gradient evenly over its window."""
+    """Divide each output's gradient evenly among the pixels of its window."""
     size = (grad.shape[1], grad.shape[2])
     share = grad / _areas(x, window, size)
     covered = _covered(np.zeros_like(x), window, size, 0)
@@ -84,7 +84,7 @@ def average_pool_backward(grad: Float32, x: Float32, window: Window) -> Float32:
 
 
 def _areas(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
-    """Number of pixels, padding included, in each window; shape ``size``."""
+    """The number of pixels in each window, padding included; shape ``size``."""
     sides = []
     for axis in (0, 1):
         starts = np.arange(size[axis]) * window.stride[axis] - window.padding[axis]
@@ -94,7 +94,7 @@ def _areas(x: Float32, window: Window, size: tuple[int, int]) -> Float32:
 
 
 def _inner(covered: Float32, x: Float32, window: Window) -> Float32:
-    """The part of a padded array that lies over ``x``."""
+    """The part of the padded array ``covered`` at the place of ``x``, without the padding."""
     if covered.shape == x.shape:
         return covered
     (ph, pw), (_, height, width) = window.padding, x.shape

@@ -1,4 +1,4 @@
-"""Torch7's random numbers: Mersenne Twister, uniform and normal streams.
+"""Torch7's random numbers: uniform and normal numbers from a Mersenne Twister.
 
 Matches THRandom.c (torch7 814ea4a): one 32-bit draw per uniform number, normal numbers in pairs.
 """
@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class RandomState:
-    """A Mersenne Twister: uint32 key of 624 words, position in it; a normal number that waits, if any."""
+    """The state of a generator.
+
+    key: uint32 (624,), the words of the Mersenne Twister.  position: in key, 0 to 624.
+    cached: the second normal number of a pair, if it has not been used yet.
+    """
 
     key: NDArray[np.uint32]
     position: int
@@ -23,12 +27,12 @@ class RandomState:
 
 
 class Torch7Random:
-    """One generator of Torch7.
+    """A random generator of Torch7.
 
     Args:
-        seed: as for ``torch.manualSeed``: truncated to an integer, then taken modulo 2^32. None seeds from
-            the operating system, as Torch7 does when it starts.
-        state: where to go on instead.
+        seed: as for ``torch.manualSeed``: truncated to an integer, then taken modulo 2^32. None takes a seed
+            from the operating system, as Torch7 does at its start.
+        state: a state to continue from, instead of a seed.
     """
 
     def __init__(self, seed: float | None = None, state: RandomState | None = None) -> None:
@@ -39,17 +43,17 @@ class Torch7Random:
         self.seed(int.from_bytes(os.urandom(4), "little") if seed is None else seed)
 
     def seed(self, seed: float) -> None:
-        """Start the stream anew; a cached normal number is forgotten."""
+        """Restart the generator with a seed. A cached normal number is dropped."""
         self._draws._legacy_seeding(math.trunc(seed) % 2**32)
         self._cached: float | None = None
 
     def state(self) -> RandomState:
-        """Where the stream stands, for :meth:`restore`."""
+        """The current state, for :meth:`restore`."""
         twister = self._draws.state["state"]
         return RandomState(np.array(twister["key"], np.uint32), int(twister["pos"]), self._cached)
 
     def restore(self, state: RandomState) -> None:
-        """Go on where the stream of ``state`` stood."""
+        """Continue from ``state``."""
         self._draws.state = {
             "bit_generator": "MT19937",
             "state": {"key": state.key, "pos": state.position},
@@ -61,15 +65,15 @@ class Torch7Random:
         return np.asarray(self._draws.random_raw(count) * 2.0**-32, np.float64)
 
     def bernoulli(self, probability: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Ones with the given probability, else zeros; filled in memory order."""
+        """float32 ones with the given probability, else zeros, drawn in memory order."""
         draws = self.uniform(math.prod(shape)) <= probability
         return draws.astype(np.float32).reshape(shape)
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Standard normal numbers, filled in memory order.
+        """Standard normal numbers, drawn in memory order.
 
-        Box-Muller: the first draw of a pair is the angle, the second the radius; the cosine comes first and
-        the sine waits for the next call if the count is odd.
+        Box-Muller: the first draw of a pair gives the angle, the second the radius. The cosine comes first.
+        If the count is odd, the sine is kept for the next call.
         """
         count = math.prod(shape)
         waiting = [] if self._cached is None or count == 0 else [self._cached]
