@@ -1,1 +1,1 @@
-"""The loss network: layers, losses, and the optimisers that minimise them."""
+"""The loss network: its layers, its losses, and the optimisers that minimise the losses."""

@@ -1,4 +1,4 @@
-"""Layers that classification networks end with, and activations other than ReLU."""
+"""The last layers of classification networks (Linear, Dropout, SoftMax), and activations other than ReLU."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Sigmoid(Module):
 
 
 class Dropout(Module):
-    """Kept: active during the whole run, since the original never leaves training mode.
+    """Dropout. As in the original, it is active during the whole run, as in training.
 
-    A value is kept with probability 1 - ratio and then divided by it; the run's generator draws.
+    A value is kept with probability 1 - ratio and divided by 1 - ratio; otherwise it becomes 0. Uses the
+    random generator of the run.
     """
 
     def __init__(self, arithmetic: Arithmetic, layer: caffe_loader.Dropout, random: Torch7Random) -> None:
@@ -74,7 +75,7 @@ class View(Module):
 
 
 class Linear(Module):
-    """A fully connected layer on a flat input."""
+    """A fully connected layer. Its input has the shape (nIn,)."""
 
     def __init__(self, arithmetic: Arithmetic, layer: caffe_loader.Linear) -> None:
         super().__init__(arithmetic, layer.name)
@@ -92,8 +93,8 @@ class Linear(Module):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         if shape != (self.features[0],):
             raise NetworkError(
-                f"layer '{self.name}' needs {self.features[0]} inputs, not {shape}: losses on or behind a "
-                "fully connected layer work at the image size the model was trained with only"
+                f"layer '{self.name}' needs {self.features[0]} inputs, not {shape}: losses at or after a "
+                "fully connected layer work only at the image size the model was trained with"
             )
         return (self.features[1],)
 

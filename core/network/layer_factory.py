@@ -1,4 +1,4 @@
-"""From a layer of a caffemodel to the module that runs it."""
+"""Makes the module that runs a layer of a caffemodel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def _(layer: caffe_loader.Convolution, arithmetic: Arithmetic, random: Torch7Ran
 def _(layer: caffe_loader.Pooling, arithmetic: Arithmetic, random: Torch7Random) -> Module:
     if min(layer.kernel) < 1:
         raise NetworkError(
-            f"layer '{layer.name}' pools over the whole picture, which the original cannot run"
+            f"layer '{layer.name}' pools over the whole picture, which is not supported, as in the original; "
+            "use another model"
         )
     window = Window(layer.kernel, layer.stride, layer.padding)
     if layer.kind == "max":

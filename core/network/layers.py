@@ -1,7 +1,7 @@
-"""The network's layers, each with ``forward(x)`` and ``backward(grad)`` to its input, as in Torch7's nn.
+"""The layers of the loss network, each with ``forward(x)`` and ``backward(grad)``, as in Torch7's nn.
 
-No weights are trained, so no layer computes a gradient for them. A layer keeps what its backward pass needs
-of the last forward pass. ``str(layer)`` is the line Torch7 prints for it.
+Weights are not trained, so ``backward`` computes only the gradient of the input. A layer keeps what its
+backward pass needs from the last forward pass. ``str(layer)`` is the line that Torch7 prints for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from core.errors import NetworkError
 
 
 class Module(ABC):
-    """One layer on one device; ``name`` is Caffe's."""
+    """One layer on one device. ``name`` is its name in the caffemodel."""
 
     def __init__(self, arithmetic: Arithmetic, name: str) -> None:
         self.arithmetic = arithmetic
@@ -22,11 +22,11 @@ class Module(ABC):
 
     @abstractmethod
     def forward(self, x: Array) -> Array:
-        """The output for an input of shape (C, H, W); may be the input itself, changed in place."""
+        """The output for an input of shape (C, H, W). It may be the input itself, changed in place."""
 
     @abstractmethod
     def backward(self, grad: Array) -> Array:
-        """The gradient at the last input, given the one at the output, which may be changed in place."""
+        """The gradient of the last input, from the gradient of the output, which may be changed in place."""
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the output for an input of ``shape``, computed without running the layer."""
@@ -72,7 +72,7 @@ class SpatialConvolution(Module):
 
 
 class ReLU(Module):
-    """Rectification in place: the layer before finds its output overwritten, as in the original."""
+    """Rectification in place: it overwrites the output of the layer before it, as in the original."""
 
     def forward(self, x: Array) -> Array:
         self._output = self.arithmetic.relu_(x)
@@ -83,7 +83,7 @@ class ReLU(Module):
 
 
 class SpatialMaxPooling(Module):
-    """Maximum over windows, the output's size rounded up."""
+    """Maximum of each window. The output size is rounded up."""
 
     def __init__(self, arithmetic: Arithmetic, name: str, window: Window) -> None:
         super().__init__(arithmetic, name)
@@ -106,7 +106,7 @@ class SpatialMaxPooling(Module):
 
 
 class SpatialAveragePooling(Module):
-    """Mean over windows. Caffe's own rounds the output's size up; ``-pooling avg`` rounds it down."""
+    """Mean of each window. ``ceil`` rounds output sizes up, as for Caffe layers; ``-pooling avg`` down."""
 
     def __init__(self, arithmetic: Arithmetic, name: str, window: Window, ceil: bool) -> None:
         super().__init__(arithmetic, name)
@@ -151,14 +151,14 @@ class SpatialCrossMapLRN(Module):
 def _positive(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
     if min(size) < 1:
         raise NetworkError(
-            f"the picture is too small: layer '{name}' would turn {shape[1]}x{shape[2]} into nothing; "
-            "raise -image_size or choose earlier layers"
+            f"the picture is too small: layer '{name}' cannot process {shape[1]}x{shape[2]} pixels; "
+            "use a larger -image_size or earlier layers"
         )
     return size
 
 
 def _across(pair: tuple[int, int], separator: str = ",") -> str:
-    """(vertical, horizontal) in Torch7's order, horizontal first."""
+    """A (vertical, horizontal) pair as text in Torch7's order, horizontal first."""
     return f"{pair[1]}{separator}{pair[0]}"
 
 

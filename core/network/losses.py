@@ -1,8 +1,8 @@
 """The loss modules of neural_style.lua: content, style and total variation.
 
-Each sits in the network behind the layer it watches, passes its input through unchanged and adds its own
-gradient on the way back. Content and style follow Gatys et al. 2015/2016, equations 1 to 6, with the
-original program's normalisation: both are means, and the Gram matrix is divided by C H W.
+Each is a module after the layer it applies to. Its forward pass returns the input unchanged, its backward
+pass adds its own gradient. Content and style follow Gatys et al. 2015/2016, equations 1 to 6, with the
+normalisation of the original program: both are means, and the Gram matrix is divided by C H W.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from core.network.layers import Module
 
 
 class FeatureLoss(Module):
-    """A loss with a target: what content and style have in common.
+    """A loss with a target: the base class of content and style loss.
 
     Args:
-        strength: the flag -content_weight or -style_weight.
-        normalize: -normalize_gradients: divide the gradient by the sum of its absolute values (plus 1e-8).
+        strength: -content_weight or -style_weight.
+        normalize: -normalize_gradients. Divides the gradient by the sum of its absolute values plus 1e-8.
     """
 
     def __init__(self, arithmetic: Arithmetic, name: str, strength: float, normalize: bool) -> None:
@@ -28,21 +28,21 @@ class FeatureLoss(Module):
         self._error: Any = 0.0
 
     def loss(self) -> float:
-        """The loss of the last forward pass, strength included: float32 mean, float64 product."""
+        """The loss of the last forward pass times its strength: a float32 mean, a float64 product."""
         return float(self._error) * self.strength
 
     def _add(self, gradient: Array, upstream: Array) -> Array:
-        """Kept: normalised before the strength and before the upstream gradient is added."""
+        """Add the gradient to ``upstream``. As in the original, normalise it before applying the strength."""
         if self._normalize:
             self.arithmetic.divide_(gradient, self.arithmetic.sum_abs(gradient) + 1e-8)
         return self.arithmetic.scaled_sum_(gradient, self.strength, upstream)
 
 
 class ContentLoss(FeatureLoss):
-    """Mean squared distance to the content image's feature map (C, H, W)."""
+    """Mean squared difference to the feature map (C, H, W) of the content image."""
 
     def capture(self, x: Array) -> None:
-        """Keep a copy of the feature map (C, H, W) as the target."""
+        """Take a copy of the feature map (C, H, W) as the target."""
         self.target = self.arithmetic.copy(x)
 
     def forward(self, x: Array) -> Array:
@@ -51,20 +51,20 @@ class ContentLoss(FeatureLoss):
         return x
 
     def backward(self, grad: Array) -> Array:
-        """Kept: reads the input as the in-place ReLU behind a convolution has left it."""
+        """As in the original, uses the input as a later in-place ReLU has changed it."""
         gradient = self.arithmetic.scaled(self._input - self.target, 2 / _count(self._input))
         return self._add(gradient, grad)
 
 
 class StyleLoss(FeatureLoss):
-    """Mean squared distance between Gram matrices (C, C), each divided by C H W."""
+    """Mean squared difference of Gram matrices (C, C), each divided by C H W."""
 
     def __init__(self, arithmetic: Arithmetic, name: str, strength: float, normalize: bool) -> None:
         super().__init__(arithmetic, name, strength, normalize)
         self.target: Array = None
 
     def capture(self, x: Array, weight: float) -> None:
-        """Add ``weight`` times the Gram matrix of a style image's feature map to the target."""
+        """Add ``weight`` times the Gram matrix of the feature map ``x`` (C, H, W) to the target."""
         gram = self._gram(x)
         if self.target is None:
             self.target = self.arithmetic.scaled(gram, weight)
@@ -78,7 +78,7 @@ class StyleLoss(FeatureLoss):
         return x
 
     def backward(self, grad: Array) -> Array:
-        """Kept: the Gram matrix is that of the forward pass, the features are as the ReLU left them."""
+        """As in the original, uses the Gram matrix of the forward pass, but features changed by the ReLU."""
         difference = self.arithmetic.scaled(self.gram - self.target, 2 / _count(self.gram))
         self.arithmetic.divide_(difference, _count(self._input))
         return self._add(self.arithmetic.gram_backward(self._input, difference), grad)
@@ -88,7 +88,7 @@ class StyleLoss(FeatureLoss):
 
 
 class TVLoss(Module):
-    """Total variation of the picture. Kept: it acts on the gradient only and has no printed value."""
+    """Total variation of the image. As in the original, only its gradient is computed, not its value."""
 
     def __init__(self, arithmetic: Arithmetic, strength: float) -> None:
         super().__init__(arithmetic, "tv")
@@ -101,7 +101,7 @@ class TVLoss(Module):
     def backward(self, grad: Array) -> Array:
         """The gradient of half the sum of squared differences to the right and lower neighbours.
 
-        Kept: neither the last row nor the last column starts a difference.
+        As in the original, no difference starts at a pixel of the last row or of the last column.
         """
         x, gradient = self._input, self.arithmetic.zeros_like(self._input)
         block = x[:, :-1, :-1]

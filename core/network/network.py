@@ -1,4 +1,4 @@
-"""The loss network: the model's layers up to the last loss, with the losses between them."""
+"""The loss network: the layers of the model up to the last loss, with the losses inserted."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from core.settings.neural_style import Settings
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of one evaluation in network order, strengths included; the total is content, then style."""
+    """The losses of one evaluation, in network order, multiplied by their strengths."""
 
     content: tuple[float, ...]
     style: tuple[float, ...]
 
     @property
     def total(self) -> float:
-        """Summed from 0 on, content first, in float64."""
+        """The float64 sum of all losses: content first, then style, as in the original."""
         total = 0.0
         for loss in (*self.content, *self.style):
             total += loss
@@ -34,9 +34,9 @@ class Losses:
 
 
 class LossNetwork:
-    """Modules in network order, ready to capture targets and to be evaluated.
+    """The modules in network order. Captures the targets and evaluates the losses.
 
-    ``messages`` are the original's lines about each replaced pooling and inserted loss.
+    ``messages`` are the original's lines about each replaced pooling layer and each inserted loss.
     """
 
     def __init__(self, modules: Sequence[Module], messages: Sequence[str] = ()) -> None:
@@ -50,13 +50,13 @@ class LossNetwork:
         self._pass_through(x, lambda loss, y: loss.capture(y) if isinstance(loss, ContentLoss) else None)
 
     def capture_style(self, x: Array, weight: float) -> None:
-        """Add one preprocessed style image (3, H, W) to the style targets with its blend weight."""
+        """Add a preprocessed style image (3, H, W) to the style targets, with its blend weight."""
         self._pass_through(
             x, lambda loss, y: loss.capture(y, weight) if isinstance(loss, StyleLoss) else None
         )
 
     def evaluate(self, x: Array) -> tuple[Losses, Array]:
-        """Losses at ``x`` (3, H, W) and the gradient of the original program there."""
+        """The losses of the image ``x`` (3, H, W), and the gradient the original program computes for it."""
         for module in self.modules:
             x = module.forward(module.arithmetic.receive(x))
         grad = self.modules[-1].arithmetic.zeros_like(x)
@@ -70,12 +70,12 @@ class LossNetwork:
         return losses, grad
 
     def warm_up(self, x: Array) -> None:
-        """The original's extra forward pass before the first evaluation; only active dropout notices it."""
+        """The original's extra forward pass before the first evaluation. It only affects dropout layers."""
         if any(isinstance(module, Dropout) for module in self.modules):
             self._pass_through(x, lambda loss, y: None)
 
     def _pass_through(self, x: Array, at_loss: Callable[[ContentLoss | StyleLoss, Array], Any]) -> None:
-        """Run forward for what the losses see; nothing is kept, as no backward pass follows."""
+        """Run a forward pass and call ``at_loss`` with each loss and its input. Nothing is kept."""
         for module in self.modules:
             x = module.arithmetic.receive(x)
             if isinstance(module, ContentLoss | StyleLoss):
@@ -91,13 +91,13 @@ def build_network(
     arithmetic_of: Callable[[int], Arithmetic],
     random: Torch7Random,
 ) -> LossNetwork:
-    """Insert the losses by layer name and leave out what lies behind the last of them.
+    """Insert the losses after the named layers and leave out the layers after the last loss.
 
-    ``arithmetic_of(i)`` is the arithmetic of the network's i-th module, counted from 1 as in
+    ``arithmetic_of(i)`` is the arithmetic of the i-th module of the network, counted from 1 as in
     ``-multigpu_strategy``.
 
-    Raises: NetworkError: a layer that does not exist, is named twice or out of network order. (The original
-        silently drops such layers and appends the rest of the model.)
+    Raises: NetworkError: a layer does not exist, is named twice or is out of network order. (The original
+        silently ignores such layers and appends the rest of the model.)
     """
     layers = chain.modules
     content, style = list(settings.content_layers), list(settings.style_layers)
@@ -131,9 +131,12 @@ def build_network(
 
 
 def _average_instead(pooling: SpatialMaxPooling) -> Module:
-    """Kept: the replacement rounds sizes down where the maximum rounded up, and takes no padding."""
+    """Average pooling for ``-pooling avg``. As in the original it rounds sizes down and has no padding."""
     if pooling.window.padding != (0, 0):
-        raise NetworkError(f"-pooling avg: layer '{pooling.name}' is padded, which the original refuses too")
+        raise NetworkError(
+            f"-pooling avg: layer '{pooling.name}' has padding, which is not supported, as in the original; "
+            "use -pooling max"
+        )
     return SpatialAveragePooling(pooling.arithmetic, pooling.name, pooling.window, ceil=False)
 
 
@@ -147,4 +150,4 @@ def _check_names(flag: str, wanted: Sequence[str], available: Sequence[str]) -> 
     ordered = sorted(set(wanted), key=positions.__getitem__)
     if list(wanted) != ordered:
         what = "a layer is named twice" if len(ordered) < len(wanted) else "layers are out of network order"
-        raise NetworkError(f"{flag}: {what} (the original would drop it silently); use {','.join(ordered)}")
+        raise NetworkError(f"{flag}: {what} (the original silently ignores it); use {','.join(ordered)}")

@@ -1,9 +1,9 @@
-"""Torch7's L-BFGS and Adam, to iterate over: one item per evaluation of the objective, before the next step.
+"""Torch7's L-BFGS and Adam as iterators: one item per evaluation of the objective, before the next step.
 
-Vectors are float32, scalars float64, each rounded to float32 when it meets a vector. ``x`` is changed in
-place between items. Both take N evaluations for N iterations and never evaluate after the last step, so the
-picture of the N-th item is what the original saves. Between two items :meth:`state` is all that the rest of
-the run depends on; an optimiser made from it goes on with the next step, bit for bit.
+Vectors are float32. Scalars are float64, rounded to float32 when combined with a vector. ``x`` is changed in
+place between items. Both make N evaluations for N iterations and none after the last step. So the picture of
+the N-th item is what the original saves. :meth:`state` is the complete state between two items: an optimiser
+made from it continues with the next step, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.arithmetic.operations import Arithmetic, Array
 
 
 class Step(NamedTuple):
-    """The objective's value (whatever ``evaluate`` calls so) and its gradient at the current ``x``."""
+    """The losses (as ``evaluate`` returns them) and the gradient at the current ``x``."""
 
     losses: Any
     gradient: Array
@@ -35,7 +35,7 @@ STEP_VANISHED = "step size below tolX"
 
 @dataclass(frozen=True)
 class SolverState:
-    """An optimiser between two items: float32 arrays of the shape of ``x`` (itself included), and scalars."""
+    """The state of an optimiser between two items: scalars, and float32 arrays with the shape of ``x``."""
 
     arrays: Mapping[str, NDArray[np.float32]]
     scalars: Mapping[str, float]
@@ -66,11 +66,11 @@ class CurvaturePair(NamedTuple):
 
 @dataclass(frozen=True)
 class Tolerances:
-    """When L-BFGS stops before its last iteration; negative: never.
+    """When L-BFGS stops before its last iteration. Negative: never.
 
-    gradient: at this sum of absolute values of the gradient or less, optim's tolFun.
-    step: at this sum of absolute values of the step, or where the slope along the direction is more than
-    minus this, optim's tolX.
+    gradient: stop if the sum of absolute values of the gradient is at most this (optim's tolFun).
+    step: stop if the sum of absolute values of the step is at most this, or if the slope along the direction
+    is above minus this (optim's tolX).
     """
 
     gradient: float = -1.0
@@ -80,15 +80,15 @@ class Tolerances:
 class Lbfgs:
     """Limited-memory BFGS with a fixed step and no line search.
 
-    Matches optim.lbfgs (optim a5ceed7) with tolX <= 0, so that the value of the objective is never used and
-    a step may overshoot. One evaluation is made even for 0 iterations. neural_style.lua calls it without
-    tolerances and with a step of 1.
+    Matches optim.lbfgs (optim a5ceed7) with tolX <= 0. The value of the objective is not used, so a step may
+    overshoot. Makes one evaluation even for 0 iterations. neural_style.lua uses no tolerances and a step
+    length of 1.
 
-    learning_rate: the step; the first is this times the reciprocal of the gradient's sum of absolute values,
-    if that is below 1.
-    ended: why the last item was the last, in optim's words; empty before, and where optim says nothing.
-    state: of an optimiser of the same kind; its ``x`` replaces what is in ``x``. Raises: KeyError where
-    something is missing in it.
+    learning_rate: the step length. The first step is multiplied by 1 / (sum of absolute values of the
+    gradient), if that is below 1.
+    ended: why the optimiser stopped, in optim's words. Empty while it runs, or if optim prints nothing.
+    state: the state of another Lbfgs to continue from; its ``x`` is copied into ``x``. Raises: KeyError if
+    it is incomplete.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Lbfgs:
 
     @property
     def gradient_vanished(self) -> bool:
-        """Whether the last gradient is within its tolerance."""
+        """Whether the last gradient is within the tolerance ``gradient``."""
         limit = self._tolerances.gradient
         return limit >= 0 and self._arithmetic.sum_abs(self._g) <= limit
 
@@ -140,7 +140,7 @@ class Lbfgs:
         return bool(self.ended)
 
     def state(self) -> SolverState:
-        """Copies of x, gradient, direction and history."""
+        """The state: copies of x, gradient, direction and history."""
         named = {"x": self._x, "g": self._g}
         if self._d is not None:
             named |= {"g_previous": self._g_previous, "d": self._d}
@@ -165,7 +165,7 @@ class Lbfgs:
         return Step(losses, self._g)
 
     def _choose_direction(self) -> None:
-        """Learn from the last step, then choose the direction and length of the next."""
+        """Add the last step to the history, then choose the direction and length of the next step."""
         arithmetic = self._arithmetic
         if self._d is None:
             self._d = arithmetic.scaled(self._g, -1)
@@ -184,7 +184,7 @@ class Lbfgs:
 def _direction(
     g: Array, history: deque[CurvaturePair], initial_scale: float, arithmetic: Arithmetic
 ) -> Array:
-    """The two-loop recursion (Nocedal 1980): minus the approximate inverse Hessian times ``g``."""
+    """Minus the approximate inverse Hessian times ``g``, by the two-loop recursion (Nocedal 1980)."""
     q = arithmetic.scaled(g, -1)
     alphas = []
     for s, y, rho in reversed(history):
@@ -200,8 +200,7 @@ def _direction(
 class Adam:
     """Adam (Kingma and Ba 2015), with epsilon 1e-8 added before the bias correction.
 
-    Matches optim.adam (optim a5ceed7), called once per iteration with its state kept. ``state`` as for
-    :class:`Lbfgs`.
+    Matches optim.adam (optim a5ceed7), called once per iteration. ``state``: see :class:`Lbfgs`.
     """
 
     BETA1, BETA2 = 0.9, 0.999
@@ -230,7 +229,7 @@ class Adam:
             self._update()
 
     def state(self) -> SolverState:
-        """Copies of x, gradient and moments."""
+        """The state: copies of x, gradient and moments."""
         named = {"x": self._x, "g": self._g, "m": self._m, "v": self._v}
         arrays = {name: self._arithmetic.numpy(array) for name, array in named.items()}
         return SolverState(arrays, {"t": float(self._t)})
@@ -250,5 +249,5 @@ class Adam:
 
 
 def _reciprocal(value: float) -> float:
-    """``1 / value`` as in Lua, where 1 / 0 is infinite (a zero gradient is legal)."""
+    """``1 / value`` as in Lua, where 1 / 0 is infinite (the gradient may be zero)."""
     return 1 / value if value else math.inf

@@ -136,7 +136,7 @@ def test_output_shapes_equal_outputs():
 def test_too_small_pictures_and_wrong_channels():
     convolution = layer_of("alexnet_mini_v2", "conv1")
     assert isinstance(convolution, SpatialConvolution)
-    with pytest.raises(NetworkError, match="layer 'conv1' would turn 10x40 into nothing; raise -image_size"):
+    with pytest.raises(NetworkError, match="layer 'conv1' cannot process 10x40 pixels; use a larger"):
         convolution.forward(np.zeros((3, 10, 40), np.float32))
     with pytest.raises(NetworkError, match="layer 'conv1' expects 3 channels"):
         convolution.forward(np.zeros((4, 40, 40), np.float32))
