@@ -1,1 +1,1 @@
-"""Picture files, resizing, and comparing two pictures."""
+"""Reads, writes, resizes and compares pictures."""

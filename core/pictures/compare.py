@@ -1,4 +1,4 @@
-"""How far two pictures are from one another."""
+"""Measures the difference between two pictures: PSNR, SSIM and pixel differences."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ INSTALL = "SSIM needs scikit-image: pip install 'neural-style-exact[report]'"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two pictures of one size, in levels of 0..255.
+    """The differences of two pictures of the same size, in levels of 0..255.
 
-    psnr: peak signal-to-noise ratio in dB, infinite if they are equal.  ssim: structural similarity (Wang et
-    al. 2004), 1 if they are equal.  largest, mean: absolute difference of a sample.  differing: share of the
-    pixels that are not equal.  difference: (H, W), the largest of a pixel's three.
+    psnr: peak signal-to-noise ratio in dB; infinite if the pictures are equal.
+    ssim: structural similarity (Wang et al. 2004); 1 if they are equal.
+    largest, mean: absolute differences of all samples.  differing: share of pixels that differ, 0..1.
+    difference: float64 (H, W), the largest absolute difference of the three channels.
     """
 
     width: int
@@ -39,12 +40,12 @@ class Comparison:
 
 
 def compare_files(ours: Path, theirs: Path) -> Comparison:
-    """Raises: ImageError: unreadable, of different sizes, or too small for SSIM."""
+    """Compare two picture files. Raises: ImageError: unreadable, of different sizes, too small for SSIM."""
     a, b = (load_image(path) * 255 for path in (ours, theirs))
     if a.shape != b.shape:
         raise ImageError(
             f"{ours} has {a.shape[2]}x{a.shape[1]} pixels, {theirs} {b.shape[2]}x{b.shape[1]}; "
-            "only pictures of one size can be compared"
+            "give two pictures of the same size"
         )
     if min(a.shape[1:]) < WINDOW:
         raise ImageError(f"{ours}: SSIM needs at least {WINDOW}x{WINDOW} pixels")
@@ -63,7 +64,7 @@ def compare_files(ours: Path, theirs: Path) -> Comparison:
 
 
 def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Peak signal-to-noise ratio of two pictures in levels of 0..255, in dB; infinite if they are equal."""
+    """Peak signal-to-noise ratio in dB of two pictures in levels of 0..255. Infinite if they are equal."""
     error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf
 
@@ -80,15 +81,15 @@ def _ssim(a: Levels, b: Levels) -> float:
 
 
 def save_heat_map(path: Path, comparison: Comparison) -> None:
-    """A PNG of the pixels' differences, black where they are equal, bright at the largest.
+    """Write a PNG of the pixel differences: black where the pictures are equal, brightest at the largest.
 
-    Raises: ImageError: it cannot be written.
+    Raises: ImageError: wrong file name, or the file cannot be written.
     """
     from matplotlib import colormaps
     from PIL import Image as PillowImage
 
     if path.suffix.lower() != ".png":
-        raise ImageError(f"{path}: the heat map is a PNG file; its name must end in .png")
+        raise ImageError(f"{path}: the heat map is a PNG file, so its name must end in .png")
     scaled = comparison.difference / (comparison.largest or 1)
     colours = np.asarray(colormaps["inferno"](scaled)[..., :3] * 255, np.uint8)
     try:

@@ -1,4 +1,4 @@
-"""Pictures between files and the network.
+"""Reads and writes picture files, and converts pictures to and from the format of the network.
 
 | stage       | dtype   | shape     | channels | range                              |
 |-------------|---------|-----------|----------|------------------------------------|
@@ -42,12 +42,12 @@ _SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG"} | dict.fromkeys(
 
 
 def load_image(path: str | os.PathLike[str]) -> Image:
-    """Read a JPEG, PNG, PPM or PGM file, told apart by content, not by name.
+    """Read a JPEG, PNG, PPM or PGM file. Returns float64 (3, H, W), R,G,B, 0..1.
 
-    Gray becomes three equal channels; alpha is dropped, not composited; EXIF orientation, gamma and colour
-    profiles are ignored, as in the original. Returns float64 (3, H, W), R,G,B, 0..1.
+    The format is recognised by content, not by name. As in the original, gray becomes three equal channels,
+    alpha is dropped (not composited), and EXIF orientation, gamma and colour profiles are ignored.
 
-    Warns (UserWarning): where the original would have garbled the picture.
+    Warns (UserWarning): if the original would garble the picture.
     Raises: ImageError.
     """
     file_format, depth = check_readable(path)
@@ -55,15 +55,15 @@ def load_image(path: str | os.PathLike[str]) -> Image:
         pixels = _read_png16(path) if depth == 16 else _read_8bit(path, file_format)
     except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise ImageError(f"{os.fspath(path)}: damaged or incomplete {file_format}: {error}") from None
-    # Kept: the reciprocal is rounded first; dividing by 255 differs in the last bit.
+    # As in the original, multiply by the rounded reciprocal. Dividing by 255 differs in the last bit.
     values = pixels.astype(np.float64) * (1 / (65535 if depth == 16 else 255))
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def check_readable(path: str | os.PathLike[str]) -> tuple[str, int]:
-    """The file's format (JPEG, PNG or PPM) and bits per channel, from its first bytes.
+    """The format of the file (JPEG, PNG or PPM) and its bits per channel, from its first bytes.
 
-    Raises: ImageError: missing, not readable, or of another kind.
+    Raises: ImageError: missing, not readable, or another kind of file.
     """
     name = os.fspath(path)
     try:
@@ -79,7 +79,7 @@ def check_readable(path: str | os.PathLike[str]) -> tuple[str, int]:
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Height and width in pixels, without decoding. Raises: ImageError."""
+    """Height and width in pixels, without decoding the picture. Raises: ImageError."""
     check_readable(path)
     with _open(path) as picture:
         return picture.height, picture.width
@@ -97,17 +97,17 @@ def _open(path: str | os.PathLike[str]) -> PillowImage.Image:
 
 
 def _read_8bit(path: str | os.PathLike[str], file_format: str) -> NDArray[np.uint8]:
-    """(H, W, 3) bytes. Pillow decodes JPEG with libjpeg-turbo's defaults, as Torch did."""
+    """uint8 (H, W, 3). Pillow decodes JPEG with libjpeg-turbo's defaults, as Torch7 does."""
     with _open(path) as picture:
         picture.load()
         if picture.mode.startswith("I"):
             raise ImageError(
-                f"{os.fspath(path)}: more than 8 bits a channel in {file_format}; convert it to PNG"
+                f"{os.fspath(path)}: a {file_format} with more than 8 bits per channel; convert it to PNG"
             )
         garbled = {"CMYK": "CMYK", "P": "palette with transparency"}.get(picture.mode)
         if garbled and (picture.mode == "CMYK" or "transparency" in picture.info):
             warnings.warn(
-                f"{os.fspath(path)}: the original garbles a {garbled} picture; it is loaded properly here",
+                f"{os.fspath(path)}: the original garbles a {garbled} picture; here it is loaded correctly",
                 stacklevel=3,
             )
         if picture.mode in ("RGBA", "LA"):
@@ -121,7 +121,7 @@ def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
 
 
 def _read_png16(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
-    """(H, W, 3) of a 16-bit PNG, of which Pillow keeps 8 bits only."""
+    """uint16 (H, W, 3) from a 16-bit PNG. Read with pypng, because Pillow keeps only 8 bits."""
     import png
 
     try:
@@ -135,7 +135,7 @@ def _read_png16(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """See that a picture can be saved under this name. Raises: ImageError."""
+    """Check that a picture can be saved under this name. Raises: ImageError."""
     extension = _extension(path)
     folder = Path(path).parent
     if extension.lower() == "pgm":
@@ -154,12 +154,13 @@ def _extension(path: str | os.PathLike[str]) -> str:
 
 
 def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, str] | None = None) -> str:
-    """Write a float64 (3, H, W) R,G,B picture; the extension decides the format. A PNG carries ``texts``.
+    """Write a float64 (3, H, W), R,G,B picture. The extension determines the format.
 
-    Values are clamped to 0..1, multiplied by 255 and truncated (kept: not rounded). JPEG files are
-    byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
+    As in the original, values are clamped to 0..1, multiplied by 255 and truncated, not rounded. JPEG files
+    are byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
+    texts: text entries for a PNG file.
 
-    Returns the sha256 of what was written: the file may be gone by the time its record is made.
+    Returns the sha256 of the written bytes. (The file may be gone by the time its record is made.)
     Raises: ImageError.
     """
     check_writable(path)
@@ -181,27 +182,27 @@ def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, s
 
 
 def to_bytes(image: Image) -> NDArray[np.uint8]:
-    """(3, H, W) in 0..1 to (H, W, 3) bytes: clamped, times 255, truncated; NaN becomes 0."""
+    """Convert (3, H, W) in 0..1 to uint8 (H, W, 3): clamped, times 255, truncated. NaN becomes 0."""
     levels = np.nan_to_num(np.clip(image, 0, 1), nan=0.0) * 255
     return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def preprocess(image: Image) -> NDArray[np.float32]:
-    """R,G,B in 0..1 to the network's B,G,R with the mean subtracted. Kept: times 256, not 255."""
+    """R,G,B in 0..1 to the network's B,G,R: times 256 (as in the original, not 255), minus the mean."""
     result: NDArray[np.float32] = (image[::-1] * 256.0 - MEANS_BGR).astype(np.float32)
     return result
 
 
 def deprocess(x: NDArray[np.float32]) -> Image:
-    """The inverse of :func:`preprocess`; values may leave 0..1 (kept: nothing is clamped here)."""
+    """The inverse of :func:`preprocess`. As in the original, values are not clamped to 0..1."""
     return np.ascontiguousarray((x.astype(np.float64) + MEANS_BGR)[::-1] / 256.0)
 
 
 def original_colors(content: Image, generated: Image) -> Image:
     """The luminance of ``generated`` with the colours of ``content``, both (3, H, W) in 0..1.
 
-    Kept: the result image is not clamped before, and the content is not rounded to bytes. Additions are in
-    the order of ``image.rgb2yuv`` and ``image.yuv2rgb``.
+    As in the original, ``generated`` is not clamped first and ``content`` is not rounded to bytes. Additions
+    are in the order of ``image.rgb2yuv`` and ``image.yuv2rgb``.
     """
     r, g, b = generated
     y = 0.299 * r + 0.587 * g + 0.114 * b
@@ -212,7 +213,7 @@ def original_colors(content: Image, generated: Image) -> Image:
 
 
 def create_folder(folder: Path) -> None:
-    """With all folders above it. Raises: ImageError."""
+    """Create ``folder`` and the folders above it. Raises: ImageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Torch7's ``image.scale`` in 'bilinear' mode: box average when shrinking, aligned linear when enlarging.
+"""Torch7's ``image.scale`` in 'bilinear' mode: area average when shrinking, linear when enlarging.
 
 Matches image.c, Main_scaleLinear_rowcol and Main_scaleBilinear (torch/image 5aa1881), bit for bit. Images are
-float64 (C, H, W); positions and weights are float32, as there.
+float64 (C, H, W). As in image.c, positions and weights are float32.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ f32 = np.float32
 def scaled_size(height: int, width: int, longer_side: float) -> tuple[int, int]:
     """Height and width after scaling the longer side to ``longer_side`` pixels.
 
-    Kept: sizes are truncated, not rounded, and multiplied before the division, so that the longer side
-    comes out exactly.
+    As in the original, sizes are truncated, not rounded. The multiplication comes before the division, so
+    the longer side is exact.
     """
     longest = max(height, width)
     return (
@@ -29,12 +29,12 @@ def scaled_size(height: int, width: int, longer_side: float) -> tuple[int, int]:
 
 
 def scale(image: Image, longer_side: float) -> Image:
-    """Scale a (C, H, W) image so that its longer side has ``longer_side`` pixels."""
+    """Scale a (C, H, W) image to a longer side of ``longer_side`` pixels."""
     return scale_to(image, *scaled_size(image.shape[1], image.shape[2], longer_side))
 
 
 def scale_to(image: Image, height: int, width: int) -> Image:
-    """Scale a (C, H, W) image to (C, height, width): rows first, then columns."""
+    """Scale a (C, H, W) image to (C, height, width): along the rows first, then along the columns."""
     across = _scale_last_axis(image, width)
     return np.ascontiguousarray(_scale_last_axis(across.swapaxes(1, 2), height).swapaxes(1, 2))
 
@@ -46,7 +46,7 @@ def _scale_last_axis(x: Image, size: int) -> Image:
 
 
 def _enlarge(x: Image, size: int) -> Image:
-    """Linear interpolation with both ends aligned; the last sample is copied."""
+    """Linear interpolation. The first and last samples stay in place; the last one is copied."""
     n = x.shape[-1]
     out = np.empty((*x.shape[:-1], size))
     out[..., -1] = x[..., -1]
@@ -62,7 +62,7 @@ def _enlarge(x: Image, size: int) -> Image:
 
 
 def _shrink(x: Image, size: int) -> Image:
-    """Area average. Kept: sums and the division are float32 although the image is float64."""
+    """Area average. As in image.c, sums and the division are float32 although the image is float64."""
     n = x.shape[-1]
     columns = np.ascontiguousarray(np.moveaxis(x, -1, 0))
     out = np.empty((size, *columns.shape[1:]))

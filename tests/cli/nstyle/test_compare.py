@@ -68,7 +68,7 @@ def test_different_sizes(pictures, size, message):
     shown = CliRunner().invoke(main, ["compare", str(pictures / "a.png"), str(pictures / "c.png")])
     assert shown.exit_code == 1
     assert message in shown.output
-    assert "only pictures of one size can be compared" in shown.output
+    assert "give two pictures of the same size" in shown.output
 
 
 def test_too_small_and_unwritable(pictures):

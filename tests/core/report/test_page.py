@@ -94,7 +94,7 @@ def test_against_the_reference(here):
     assert [found["data-under"] for found in page.all("div") if "data-under" in found] == ["run-4-result"]
     assert len(page.all("img", alt="Heat map of the differences, brightest where they are largest")) == 1
     assert re.search(r"PSNR\d+\.\d\d dB\s+SSIM0\.\d{6}\s+Largest difference\d+ of 255", page.text)
-    assert "the result has 48x36 pixels, the reference 30x20; only pictures of one size" in page.text
+    assert "the result has 48x36 pixels, the reference 30x20; give two pictures of the same size" in page.text
 
 
 def test_an_equal_reference(here):
