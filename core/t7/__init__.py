@@ -1,4 +1,4 @@
-"""Torch7's .t7 files in Python, without Torch7 and without executing anything in them.
+"""Reads Torch7's .t7 files without Torch7. Code in the files is never executed.
 
 file = load_t7("candy.t7")
 file.value.get("model").class_name       # 'nn.Sequential'

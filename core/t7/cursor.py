@@ -1,7 +1,7 @@
-"""The primitive values of a .t7 file, in its binary and its ascii form. Nothing is read that is not there.
+"""Reads the primitive values (numbers, bytes, arrays) of a .t7 file, in binary or ascii form.
 
-Matches File.lua, DiskFile.c and MemoryFile.c of torch7 814ea4a. A count is checked against the bytes that are
-left before anything is made of it.
+Matches File.lua, DiskFile.c and MemoryFile.c of torch7 814ea4a. Every count is checked against the number of
+bytes left before it is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ByteOrder: TypeAlias = Literal["<", ">"]
 
 
 class DamagedError(ValueError):
-    """What was found at byte ``offset`` cannot be part of a .t7 file of the assumed form."""
+    """The bytes at ``offset`` are not valid in a .t7 file of the assumed form."""
 
     def __init__(self, offset: int, cause: str) -> None:
         super().__init__(cause)
@@ -27,7 +27,7 @@ class DamagedError(ValueError):
 
 
 class Cursor(ABC):
-    """A position in the file and the reading of one kind of number after the other."""
+    """A position in the file. Each method reads a value there and moves the position forward."""
 
     encoding: str
 
@@ -38,15 +38,15 @@ class Cursor(ABC):
 
     @property
     def left(self) -> int:
-        """Bytes from here to the end."""
+        """The number of bytes from the position to the end."""
         return self.size - self.offset
 
     def damaged(self, cause: str) -> DamagedError:
-        """An error at this position."""
+        """An error at the current position."""
         return DamagedError(self.offset, cause)
 
     def check_count(self, count: int, bytes_each: int, what: str) -> None:
-        """Raises DamagedError unless ``count`` items of at least ``bytes_each`` bytes can still follow."""
+        """Raises DamagedError if fewer than ``count`` items of at least ``bytes_each`` bytes are left."""
         if count < 0 or count * bytes_each > self.left:
             raise self.damaged(f"{count} {what} in a file with {self.left} bytes left")
 
@@ -64,15 +64,15 @@ class Cursor(ABC):
 
     @abstractmethod
     def raw(self, count: int) -> bytes:
-        """``count`` bytes as they are."""
+        """``count`` bytes, unchanged."""
 
     @abstractmethod
     def array(self, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        """``count`` elements of a storage, read-only, in the machine's byte order or the file's."""
+        """``count`` elements of a storage, read-only, in the byte order of the machine or of the file."""
 
 
 class BinaryCursor(Cursor):
-    """order: '<' or '>'.  long_bytes: 8, or 4 for files of Windows and 32-bit machines."""
+    """The binary form. order: '<' or '>'.  long_bytes: 8, or 4 for files from Windows or 32-bit machines."""
 
     def __init__(self, data: Data, order: ByteOrder = "<", long_bytes: int = 8) -> None:
         super().__init__(data)
@@ -97,11 +97,11 @@ class BinaryCursor(Cursor):
         return [int(value) for value in self._take(self._long, count, "longs")]
 
     def raw(self, count: int) -> bytes:
-        """Without a terminator."""
+        """``count`` bytes; no terminator follows them."""
         return self._take(np.dtype(np.uint8), count, "bytes").tobytes()
 
     def array(self, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        """A view of the file itself, not a copy; 'q' is a C long of ``long_bytes``."""
+        """A view of the file, not a copy. 'q' is a C long of ``long_bytes`` bytes."""
         return self._take(
             self._long if dtype.char in "lq" else dtype.newbyteorder(self.order), count, "elements"
         )
@@ -116,7 +116,7 @@ class BinaryCursor(Cursor):
 
 
 class AsciiCursor(Cursor):
-    """Numbers separated by blanks; one line end after each array or run of bytes that is not empty."""
+    """The ascii form: numbers separated by blanks; a line end follows each non-empty array or byte string."""
 
     encoding = "ascii"
     _NUMBER = re.compile(rb"[ \t\r\n]*([^ \t\r\n]{1,64})")
@@ -143,7 +143,7 @@ class AsciiCursor(Cursor):
         return text
 
     def array(self, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        """Byte and Char storages are raw bytes here too."""
+        """Elements as decimal numbers. Byte and Char storages are raw bytes, as in the binary form."""
         if dtype.itemsize == 1:
             return np.frombuffer(self.raw(count), dtype)
         start = self.offset
@@ -165,13 +165,13 @@ class AsciiCursor(Cursor):
     def _number(self, kind: type) -> Any:
         match = self._NUMBER.match(self.data, self.offset)
         if match is None:
-            raise self.damaged("the file ends where a number should be")
+            raise self.damaged("the file ends where a number is expected")
         try:
-            if b"_" in match[1]:  # Python's own spelling, which Torch never writes
+            if b"_" in match[1]:  # valid for Python, but never written by Torch7
                 raise ValueError
             value = kind(match[1])
         except ValueError:
-            raise self.damaged(f"{match[1][:20]!r} where a number should be") from None
+            raise self.damaged(f"{match[1][:20]!r} where a number is expected") from None
         self.offset = match.end()
         return value
 

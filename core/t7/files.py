@@ -1,4 +1,4 @@
-"""A .t7 file as a whole: which form it has, and what it is if it is none."""
+"""Loads a .t7 file: recognises its form (binary or ascii), or what other kind of file it is."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from core.t7.reader import FUNCTION, Reader
 from core.t7.values import Value
 
 _FOREIGN = {
-    "html": "is a web page, not a model: the old download script stores the server's answer '301 Moved'; "
-    "download it again with https",
+    "html": "is a web page, not a model; download it again with https (the old download script saves the "
+    "server's '301 Moved' page)",
     "lfs": "is a Git LFS pointer, not the model itself; run `git lfs pull` in its repository",
     "zip": "is a zip archive, probably a PyTorch .pth; nstyle convert reads those of pytorch/examples "
     "if the name ends in .pth",
-    "pickle": "is a Python pickle, probably an old PyTorch file; load it there and save its state_dict "
-    "with a newer PyTorch",
+    "pickle": "is a Python pickle, probably an old PyTorch file; load it with PyTorch and save its "
+    "state_dict with a newer version",
     "archive": "is a compressed archive; unpack it first",
     "hdf5": "is an HDF5 file; give the .t7",
-    "prototxt": "is a prototxt, the text description of a Caffe network; give the .t7",
+    "prototxt": "is a prototxt, a description of a Caffe network; give the .t7",
 }
 _LEGACY_PYTORCH = b"\x80\x02\x8a\nl\xfc"
 
 
 @dataclass(frozen=True)
 class T7File:
-    """value: the saved object.  encoding: binary or ascii, and what is unusual about it.
+    """A loaded .t7 file.
 
-    trailing: bytes behind the object, which Torch7 ignores too.
+    value: the saved object.  encoding: the form, such as 'binary, big endian'.  size: in bytes.
+    trailing: number of bytes after the object, which Torch7 ignores too.
     """
 
     path: Path
@@ -48,8 +49,7 @@ class T7File:
 def load_t7(path: str | os.PathLike[str]) -> T7File:
     """Read a .t7 file: binary of either byte order with 4- or 8-byte longs, or ascii.
 
-    Tensors are read-only arrays inside the mapped file. Raises: T7Error, one line that names the file, the
-    byte, and what to do.
+    Tensors are read-only arrays inside the mapped file. Raises: T7Error: missing, damaged or not a .t7 file.
     """
     file = Path(path)
     data = _mapped(file)
@@ -58,7 +58,7 @@ def load_t7(path: str | os.PathLike[str]) -> T7File:
     for cursor in _forms(data, head):
         try:
             value = Reader(cursor).value()
-            if failures and cursor.left:  # nonsense can have a beginning that makes sense in a rarer form
+            if failures and cursor.left:  # a damaged file may begin like a valid file in a rarer form
                 raise cursor.damaged(f"{cursor.left} bytes left over")
         except DamagedError as error:
             failures.append((error, cursor.encoding))
@@ -82,7 +82,7 @@ def _mapped(path: Path) -> Data:
 
 
 def _forms(data: Data, head: bytes) -> Iterator[Cursor]:
-    """Every form the first bytes allow; a file begins with a type tag, a small number."""
+    """A cursor for every form that the first bytes allow. A file begins with a type tag, a small number."""
     if head[:1].isdigit() and head[1:2] in (b"\n", b"\r"):
         yield AsciiCursor(data)
     orders: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
@@ -104,5 +104,5 @@ def _unreadable(path: Path, head: bytes, failures: list[tuple[DamagedError, str]
         return T7Error(f"{shown}: {_FOREIGN[kind]}")
     if head.isascii() and head.decode("ascii").replace("\n", "").replace("\r", "").isprintable():
         start = " ".join(head.decode().split())[:30]
-        return T7Error(f"{shown}: is a text, not a Torch7 file: '{start}...'")
-    return T7Error(f"{shown}: is not a Torch7 file; nothing that torch.save writes begins so")
+        return T7Error(f"{shown}: is a text file that begins with '{start}...'; give a Torch7 .t7 file")
+    return T7Error(f"{shown}: is not a Torch7 .t7 file (wrong first bytes); check the path")

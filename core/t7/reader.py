@@ -1,4 +1,4 @@
-"""Objects of a .t7 file from its primitives: tables, tensors, classes, shared and cyclic references.
+"""Reads the objects of a .t7 file: tables, tensors, class instances, shared and cyclic references.
 
 Matches ``torch.load`` (File.lua, torch7 814ea4a) for every type tag; functions are skipped, never executed.
 """
@@ -31,28 +31,28 @@ _ARRAY_CLASS = re.compile(
     r"torch\.(?:(?:Cuda)?(Byte|Char|Short|Int|Long|Float|Double|Half)|Cuda())(Tensor|Storage)"
 )
 _VERSION = re.compile(rb"V (\d{1,9})")
-DEEPEST = 120  # nested objects, those behind back references too; a model has about twenty
+DEEPEST = 120  # levels of nested objects, including those of referenced objects; a model has about twenty
 DIMENSIONS = 16
 LONGEST_CLASS_NAME = 256
 
 
 class Reader:
-    """One pass over a file. ``elements`` of a tensor may not be more than the file has bytes.
+    """One pass over a file. A tensor may not have more elements than the file has bytes.
 
-    (A stride of 0 lets a few bytes stand for any number of elements; whoever copies such a view would need
-    that memory.)
+    (With a stride of 0 a few bytes can describe any number of elements. A copy of such a tensor could use up
+    the memory.)
     """
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
         self._known: dict[int | None, Value] = {}
         self._unfinished: set[int | None] = set()
-        self._heights: dict[int | None, int] = {}  # of finished objects: levels of nesting, itself included
+        self._heights: dict[int | None, int] = {}  # finished objects: levels of nesting, itself included
         self._depth = 0
-        self._highest = 0  # of what was read so far inside the present object
+        self._highest = 0  # largest height inside the current object so far
 
     def value(self) -> Value:
-        """The next object with all it refers to. Raises DamagedError."""
+        """The next object and everything it refers to. Raises DamagedError."""
         cursor = self._cursor
         tag = cursor.integer()
         if tag == NIL:
@@ -69,11 +69,11 @@ class Reader:
         cursor = self._cursor
         if tag not in (TABLE, TORCH, OLDEST_FUNCTION, OLD_FUNCTION, FUNCTION):
             raise cursor.damaged(f"unknown type tag {tag}")
-        index = None if tag == OLDEST_FUNCTION else cursor.integer()  # the only one without an index
+        index = None if tag == OLDEST_FUNCTION else cursor.integer()  # the only kind without an index
         if index in self._unfinished:
             raise cursor.damaged("a tensor that refers to itself")
         known = index is not None and index in self._known
-        height = self._heights.get(index, 0) if known else 1  # 0: this is inside it, a cycle
+        height = self._heights.get(index, 0) if known else 1  # 0: a reference to an enclosing object (cycle)
         if self._depth + height > DEEPEST:
             raise cursor.damaged(f"objects nested more than {DEEPEST} deep")
         value = self._known[index] if known else self._new(tag, index)
@@ -95,7 +95,7 @@ class Reader:
         return value
 
     def _function(self, index: int | None) -> Function:
-        """Bytecode and upvalues are passed over; the function may be its own upvalue."""
+        """Skip bytecode and upvalues. A function may be its own upvalue."""
         function = self._known[index] = Function()
         self._cursor.raw(self._cursor.integer())
         self.value()
@@ -103,7 +103,7 @@ class Reader:
 
     def _table(self, index: int | None) -> Table:
         table = Table()
-        self._known[index] = table  # before its contents, which may refer to it
+        self._known[index] = table  # before the contents are read, because they may refer to it
         count = self._cursor.integer()
         self._cursor.check_count(count, 4, "entries of a table")
         for _ in range(count):
@@ -126,12 +126,12 @@ class Reader:
         return value
 
     def _class(self) -> tuple[str, int]:
-        """Class name and version; very old files have no version."""
+        """The class name and its version. Very old files have no version: 0."""
         first = self._cursor.raw(self._cursor.integer())
         match = _VERSION.fullmatch(first)
         name = self._cursor.raw(self._cursor.integer()) if match else first
         if not name or len(name) > LONGEST_CLASS_NAME or not name.isascii():
-            raise self._cursor.damaged("no class name where there should be one")
+            raise self._cursor.damaged("no class name where one is expected")
         return name.decode("ascii"), int(match[1]) if match else 0
 
     def _instance(self, index: int | None, name: str, version: int) -> TorchObject:
@@ -147,7 +147,7 @@ class Reader:
         return instance
 
     def _tds_entries(self, name: str) -> list[tuple[Value, Value]]:
-        """Kept: the object between the count and the elements has no meaning."""
+        """The entries of a tds container. The object between the count and the elements is not used."""
         count = self._cursor.integer()
         self._cursor.check_count(count, 4, "elements")
         self.value()
@@ -174,7 +174,7 @@ class Reader:
         return self._view(storage, sizes, strides, offset - 1)
 
     def _view(self, storage: NDArray[Any], sizes: list[int], strides: list[int], start: int) -> NDArray[Any]:
-        """The part of ``storage`` that a tensor shows, checked against its bounds."""
+        """The tensor as a view of ``storage``, checked against the bounds of the storage."""
         if not sizes:
             return storage[:0]
         if min(sizes) < 0 or min(strides) < 0 or start < 0:
@@ -185,14 +185,14 @@ class Reader:
         last = start + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
         if last >= len(storage) or elements > self._cursor.size:
             raise self._cursor.damaged(
-                f"a tensor of size {'x'.join(map(str, sizes))} that leaves its storage of {len(storage)}"
+                f"a tensor of size {'x'.join(map(str, sizes))} outside its storage of {len(storage)} elements"
             )
         in_bytes = [stride * storage.itemsize for stride in strides]
         return np.lib.stride_tricks.as_strided(storage[start:], sizes, in_bytes, writeable=False)
 
 
 def _same_kind(storage: NDArray[Any], dtype: np.dtype[Any]) -> bool:
-    """Equal element types; a Long storage of 4-byte longs has elements of 4 bytes."""
+    """Whether the element types are equal. The elements of a Long storage have 8 bytes or 4."""
     if dtype.char in "lq":
         return storage.dtype.kind == "i" and storage.dtype.itemsize in (4, 8)
     return storage.dtype.newbyteorder("=") == dtype

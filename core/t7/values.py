@@ -1,4 +1,4 @@
-"""What a .t7 file can hold, in Python.
+"""The Python types for the values in a .t7 file.
 
 | Lua                  | here                                                            |
 |----------------------|-----------------------------------------------------------------|
@@ -7,7 +7,7 @@
 | table                | :class:`Table`                                                  |
 | tensor, storage      | read-only NumPy array; views of one storage share its memory    |
 | any other class      | :class:`TorchObject`                                            |
-| function             | :class:`Function`, an empty mark: bytecode is skipped           |
+| function             | :class:`Function`, a placeholder: bytecode is skipped           |
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Value: TypeAlias = "bool | float | bytes | Table | TorchObject | Function | Arra
 
 @dataclass(eq=False)
 class Table:
-    """A Lua table as the pairs in the file: Lua keeps apart what a dict would not (``1``, ``true``)."""
+    """A Lua table as a list of pairs. A dict would confuse keys that differ in Lua (``1`` and ``true``)."""
 
     entries: list[tuple[Value, Value]] = field(default_factory=list)
 
     def get(self, key: str | int) -> Value:
-        """The value under a name or a number; None where there is none."""
+        """The value of a string key or a number key. None if there is no such key."""
         return self.names().get(key) if isinstance(key, str) else self._numbers().get(key)
 
     def names(self) -> dict[str, Value]:
-        """Everything under a string key; bytes that are no UTF-8 are escaped."""
+        """All entries with string keys. Bytes that are not UTF-8 are escaped."""
         return {
             key.decode("utf-8", "backslashreplace"): value
             for key, value in self.entries
@@ -41,7 +41,7 @@ class Table:
         }
 
     def sequence(self) -> list[Value]:
-        """The values under 1, 2, 3 ... up to the first that is missing."""
+        """The values of the keys 1, 2, 3 ... up to the first missing key."""
         numbers = self._numbers()
         result: list[Value] = []
         while len(result) + 1 in numbers:
@@ -56,7 +56,7 @@ class Table:
 
 @dataclass(eq=False)
 class TorchObject:
-    """An object of a Torch class that is neither tensor nor storage; ``fields`` is its table."""
+    """An object of a Torch class other than tensors and storages. ``fields`` is its table."""
 
     class_name: str
     version: int
@@ -65,9 +65,9 @@ class TorchObject:
 
 @dataclass(eq=False)
 class Function:
-    """Stands where the file has a function."""
+    """The placeholder for a function in the file."""
 
 
 def is_array(value: Value) -> bool:
-    """Whether ``value`` is a tensor or storage."""
+    """Whether ``value`` is a tensor or a storage."""
     return isinstance(value, np.ndarray)

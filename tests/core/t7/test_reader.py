@@ -146,8 +146,8 @@ def test_without_back_references(sample):
         (b"PK\x03\x04" + bytes(60), "is a zip archive, probably a PyTorch .pth"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "is a Python pickle, probably an old PyTorch file"),
         (b"\x1f\x8b\x08" + bytes(60), "is a compressed archive"),
-        (b"not a model at all\n", "is a text, not a Torch7 file"),
-        (bytes(range(100, 200)), "is not a Torch7 file"),
+        (b"not a model at all\n", "is a text file that begins with"),
+        (bytes(range(100, 200)), "is not a Torch7 .t7 file"),
     ],
 )
 def test_other_files_are_named(tmp_path, content, message):
