@@ -1,1 +1,1 @@
-"""How a picture was made: its record, its identity, checkpoints, and making it again."""
+"""Records of how a picture was made: written, read, compared and repeated. Also checkpoints of runs."""

@@ -1,7 +1,7 @@
-"""The state of a run on disk: what -checkpoint_iter writes and -resume reads.
+"""Checkpoints: the state of a run on disk, written by -checkpoint_iter and read by -resume.
 
-A safetensors file with the solver's arrays, the generator's and the losses so far; scalars, and what the run
-depends on, as JSON in its metadata.
+A checkpoint is a safetensors file with the arrays of the optimiser and of the random generator and the losses
+so far. Its metadata holds the scalars and the identity of the run (see run_identity) as JSON.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ REQUIRED = {"lbfgs": {"x", "g"}, "adam": {"x", "g", "m", "v"}}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One run after an evaluation.
+    """The state of a run after an evaluation.
 
-    identity: the record of what the run depends on.  losses: float64, a row per evaluation: content, style,
-    total.  seconds: since the start, a number per evaluation.
+    identity: the flags, inputs and arithmetic that determine the result.
+    losses: float64, one row per evaluation: content losses, style losses, total.
+    seconds: float64, time since the start, one number per evaluation.
     """
 
     identity: Record
@@ -46,12 +47,12 @@ class Checkpoint:
 
 
 def checkpoint_file(output_image: str) -> Path:
-    """Where the checkpoint of a run is: beside its result."""
+    """The checkpoint file of a run, beside its output image."""
     return Path(f"{output_image}.checkpoint")
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, complete or not at all. Raises: CheckpointError."""
+    """Write a checkpoint. The file appears complete or not at all. Raises: CheckpointError."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -77,9 +78,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, identity: Record) -> Checkpoint:
-    """The checkpoint of a run that depends on the same as this one.
+    """Read a checkpoint and check that it belongs to a run with this ``identity``.
 
-    Raises: CheckpointError: it is damaged, or of a run with other flags, inputs or weights.
+    Raises: CheckpointError: it is damaged, or belongs to a run with other flags, inputs or weights.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -91,17 +92,18 @@ def load_checkpoint(path: Path, identity: Record) -> Checkpoint:
         changed = differences(checkpoint.identity, identity, Settings, NOT_DECIDING)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise CheckpointError(
-            f"{path}: a damaged checkpoint, or none at all; delete it and start without -resume"
+            f"{path}: not a checkpoint, or damaged; delete it and start without -resume"
         ) from None
     if changed:
         raise CheckpointError(
-            f"{path}: of another run: {'; '.join(changed)}. Take the flags of then, or start without -resume"
+            f"{path}: belongs to another run: {'; '.join(changed)}. Use the flags and files of that run, or "
+            "start without -resume"
         )
     return checkpoint
 
 
 def _restored(described: Any, arrays: Mapping[str, NDArray[Any]]) -> Checkpoint:
-    """Raises KeyError, TypeError or ValueError where something is not as :func:`save_checkpoint` wrote it."""
+    """The checkpoint from its file's contents. Raises: KeyError, TypeError or ValueError if it is damaged."""
     if described["format"] != FORMAT:
         raise ValueError("another format")
     number = int(described["number"])

@@ -1,7 +1,7 @@
-"""What the result of a run depends on, and in which of it two records differ.
+"""Compares two records: the differences that change the result of a run.
 
-A result is decided by flags, the bytes of inputs and weights, the arithmetic and the numeric version of this
-program. Names and places of files, and flags about log, threads and devices' numbers, do not decide it.
+The result depends on the flags, the bytes of the inputs and weights, the arithmetic, and the numeric version
+of this program. It does not depend on file names, folders, or flags for the log, threads and device numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from core.records.records import Record
 from core.settings.flags import flags_of
 from core.settings.text import format_value
 
-NUMERIC_VERSION = 1  # counts up with every change of this program that changes a bit of any result
+NUMERIC_VERSION = 1  # increase it with every change of this program that changes a bit of any result
 UNDECIDING = frozenset(
     (
         *(
@@ -27,16 +27,16 @@ UNDECIDING = frozenset(
             "recursive",
         ),
         *("sorted", "skip_existing", "require_gpu"),
-        *("gpu", "arithmetic"),  # arithmetic and devices are compared as resolved
+        *("gpu", "arithmetic"),  # the arithmetic and devices in use are compared instead, see RESOLVED
     )
 )
 RESOLVED = ("numeric_version", "arithmetic", "devices", "runtime")
 
 
 def differences(old: Record, new: Record, settings: type, ignored: frozenset[str] = frozenset()) -> list[str]:
-    """Sentences about what decides the result and is not the same in two records of one program.
+    """Sentences about the differences of two records of one program that change the result.
 
-    settings: the dataclass of its flags.  ignored: flags that do not matter here.
+    settings: the dataclass of the program's flags.  ignored: flags that are not compared.
     """
     return [
         *_flag_differences(old["settings"], new["settings"], settings, ignored),
@@ -62,18 +62,18 @@ def _input_differences(old: Record, new: Record) -> Iterator[str]:
     for flag in sorted({*old, *new}):
         was, now = ([entry["sha256"] for entry in record.get(flag, [])] for record in (old, new))
         if len(was) != len(now):
-            yield f"-{flag} named {len(was)} files, names {len(now)}"
+            yield f"-{flag} had {len(was)} files, has {len(now)}"
         elif was != now:
             changed = [
                 entry["file"]
                 for entry, before in zip(new[flag], was, strict=True)
                 if entry["sha256"] != before
             ]
-            yield f"-{flag}: {', '.join(changed)} has other content"
+            yield f"-{flag}: the content of {', '.join(changed)} has changed"
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON brings it back."""
+    """The value as it is after saving and reading JSON."""
     return list(value) if isinstance(value, tuple) else value
 
 

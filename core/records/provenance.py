@@ -34,10 +34,11 @@ INPUTS = ("content_image", "style_image", "init_image")
 
 
 class Provenance:
-    """The record of a run as it goes on.
+    """Collects the record of a run while it runs.
 
-    Files are hashed beside the work; large models take seconds. resumed: the checkpoint to go on from.
-    identity: what is known before the run of another program.
+    Files are hashed in another thread, because large models take seconds.
+    resumed: the checkpoint from which the run continues.
+    identity: the function that makes the identity of the run; by default :func:`run_identity`.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class Provenance:
         pool.shutdown(wait=False)
 
     def add(self, evaluation: Evaluation) -> None:
-        """Remember the losses of every evaluation."""
+        """Add the losses of an evaluation. Call it for every evaluation."""
         losses = (*evaluation.content_losses, *evaluation.style_losses, evaluation.total)
         self._losses.append(np.array(losses, np.float64))
         self._seconds.append(time.perf_counter() - self._started)
 
     def save(self, path: str | os.PathLike[str], picture: Image, evaluation: Evaluation, **more: Any) -> None:
-        """Write a picture with its record and ``more``, then the file beside it. Raises: ImageError."""
+        """Write a picture and its record, with the entries of ``more``. Raises: ImageError."""
         records.save_with_record(
             path,
             picture,
@@ -77,7 +78,7 @@ class Provenance:
         )
 
     def save_checkpoint(self, due: CheckpointDue) -> None:
-        """Write the run's state beside its result. Raises: CheckpointError."""
+        """Write the checkpoint file beside the output image. Raises: CheckpointError."""
         checkpoint = Checkpoint(
             self._identity.result(), due, np.array(self._losses), np.array(self._seconds, np.float64)
         )
@@ -104,7 +105,7 @@ class Provenance:
 
 
 def run_identity(settings: Settings, placement: Placement) -> records.Record:
-    """The part of a record that is known before the run, and decides its result."""
+    """The part of a record that determines the result. It is known before the run."""
     return {
         **records.new_record(PROGRAM, settings),
         "inputs": _hashed_inputs(settings),
@@ -115,7 +116,7 @@ def run_identity(settings: Settings, placement: Placement) -> records.Record:
 
 
 def environment() -> dict[str, str]:
-    """What, beside the flags, may change the bits: versions and the BLAS kernel."""
+    """What can change the result besides the flags: package versions and the BLAS kernel."""
     build = blas_build()
     return {
         **records.machine(),
@@ -137,5 +138,5 @@ def _hashed_inputs(settings: Settings) -> dict[str, list[dict[str, str]]]:
 
 
 def trace_digest(totals: list[str]) -> str:
-    """sha256 of the losses of all evaluations so far, one a line, in Python's shortest exact form."""
+    """sha256 of the total losses of all evaluations so far, one per line, as written by Python's ``repr``."""
     return hashlib.sha256("\n".join(totals).encode()).hexdigest()

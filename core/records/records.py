@@ -1,8 +1,8 @@
-"""Records of how pictures were made: beside them, and in the text of a PNG.
+"""Writes and reads the record of how a picture was made: in a file beside it and in the text of a PNG.
 
-A PNG carries what shaped it as text; every format gets a file ``PICTURE.json`` beside it with the whole
-record, so that JPEG files stay byte-identical to the original's. Records hold no folders outside the one that
-the program ran in.
+Every picture gets a file ``PICTURE.json`` with the whole record. A PNG also contains the part of the record
+that determines its pixels, as text. JPEG files contain no record, so that they stay byte-identical to the
+original's. Records contain no names of folders outside the working directory.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 KINDS = {"program": str, "version": str, "settings": dict, "inputs": dict, "environment": dict}
-KEYWORD = "neural_style"  # of the text in a PNG
+KEYWORD = "neural_style"  # keyword of the text in a PNG
 LARGEST = 16 << 20
 Record = dict[str, Any]
 
 
 def new_record(program: str, settings: DataclassInstance) -> Record:
-    """What every record begins with."""
+    """The first entries of every record."""
     return {
         "format": FORMAT,
         "program": program,
@@ -52,10 +52,10 @@ def new_record(program: str, settings: DataclassInstance) -> Record:
 def save_with_record(
     path: str | os.PathLike[str], picture: Image, record: Record, not_shaping: Collection[str], **more: Any
 ) -> None:
-    """Write a picture with its record, then the file beside it, which holds ``more`` as well.
+    """Write a picture, then its record file, which also holds the entries of ``more``.
 
-    not_shaping: entries and flags that the text of a PNG leaves out, so that the same run gives the same PNG,
-    byte for byte. Raises: ImageError.
+    not_shaping: entries and flags that the text of a PNG leaves out, because they do not change the picture.
+    So the same run gives the same PNG, byte for byte. Raises: ImageError.
     """
     text = {name: value for name, value in record.items() if name not in not_shaping}
     text["settings"] = {name: value for name, value in record["settings"].items() if name not in not_shaping}
@@ -64,7 +64,7 @@ def save_with_record(
 
 
 def machine() -> dict[str, str]:
-    """Python and platform."""
+    """The versions of Python and of the platform."""
     return {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -84,7 +84,7 @@ def without_folders(settings: DataclassInstance) -> Record:
 
 
 def local_path(path: str) -> str:
-    """A path inside the working directory as it is from there, of any other the name alone."""
+    """The path relative to the working directory. For files outside it, the file name alone."""
     full = Path(os.path.normpath(Path(path).absolute()))
     if not path or not full.is_relative_to(Path.cwd()):
         return Path(path).name
@@ -92,7 +92,7 @@ def local_path(path: str) -> str:
 
 
 def package_version(package: str) -> str:
-    """Of an installed package."""
+    """The version of an installed package, or 'not installed'."""
     try:
         return version(package)
     except PackageNotFoundError:  # run from the source tree
@@ -100,7 +100,7 @@ def package_version(package: str) -> str:
 
 
 def digest(path: str | Path) -> str:
-    """sha256 of a file, 'unknown' if it has gone meanwhile: that must not cost the picture."""
+    """sha256 of a file. 'unknown' if the file cannot be read any more, so that the picture is still saved."""
     try:
         status = Path(path).stat()
         return _digest(str(path), status.st_mtime_ns, status.st_size)
@@ -110,17 +110,17 @@ def digest(path: str | Path) -> str:
 
 @lru_cache(256)
 def _digest(path: str, modified: int, size: int) -> str:
-    """A file that has not changed since is not read again."""
+    """Cached by modification time and size: a file that has not changed is not read again."""
     return file_digests(path).sha256
 
 
 def hashed_file(shown: str, path: str | Path | None = None) -> dict[str, str]:
-    """An input's name as records show it, and its checksum. ``path``: where it is, if not there."""
+    """The record entry of an input file: name and checksum. ``path``: its location, if not ``shown``."""
     return {"file": local_path(shown), "sha256": digest(path if path is not None else shown)}
 
 
 def pixels_digest(pixels: NDArray[np.uint8]) -> str:
-    """sha256 of (H, W, 3) bytes and their size. Of a PNG it is that of the decoded file."""
+    """sha256 of a picture's size and its (H, W, 3) bytes. For a PNG it is that of the decoded file."""
     height, width = pixels.shape[:2]
     return hashlib.sha256(f"{width}x{height}\n".encode() + pixels.tobytes()).hexdigest()
 
@@ -139,23 +139,25 @@ def _write_beside(picture: Path, record: Record) -> None:
 
 
 def read_record(picture: Path) -> Record:
-    """The record of a picture: of the file beside it, or of its own text. Raises: ImageError."""
+    """The record of a picture, from the file beside it or from its own text. Raises: ImageError."""
     if not picture.name:
-        raise ImageError(f"{picture}: is a folder; name a picture")
+        raise ImageError(f"{picture}: is a folder; give a picture")
     source = beside(picture)
     try:
         text = source.read_text() if source.exists() else _text_of(picture)
         record = json.loads(text) if len(text) <= LARGEST else None
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"{picture}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    except (ValueError, RecursionError):  # also a number of thousands of digits
+    except (ValueError, RecursionError):  # ValueError also for a number with thousands of digits
         damaged = source if source.exists() else picture
-        raise ImageError(f"{damaged}: damaged record; it should be JSON") from None
+        raise ImageError(f"{damaged}: damaged record: not valid JSON") from None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ImageError(f"{picture}: its record is damaged, or of a newer version of this program")
+        raise ImageError(f"{picture}: its record is damaged, or written by a newer version of this program")
     for name, kind in KINDS.items():
         if not isinstance(record.get(name), kind):
-            raise ImageError(f"{picture}: its record is damaged: '{name}' is missing, or no {kind.__name__}")
+            raise ImageError(
+                f"{picture}: its record is damaged: '{name}' is missing or not a {kind.__name__}"
+            )
     return record
 
 
@@ -166,7 +168,7 @@ def _text_of(picture: Path) -> str:
     except FileNotFoundError:
         raise ImageError(f"{picture}: no such file; check the path") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"{picture}: no picture that can be read: {error}") from None
+        raise ImageError(f"{picture}: cannot be read as a picture: {error}") from None
     if text is None:
-        raise ImageError(f"{picture}: says nothing about its making, and there is no {beside(picture).name}")
+        raise ImageError(f"{picture}: contains no record, and there is no file {beside(picture).name}")
     return str(text)

@@ -1,4 +1,4 @@
-"""Make a picture again from its record, and say whether it is the same."""
+"""Repeats a run from its record and compares the result."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ S = TypeVar("S", bound="DataclassInstance")
 
 @dataclass(frozen=True)
 class Reproduction:
-    """pixels_equal, trace_equal: whether the picture and the losses of all evaluations are the recorded ones.
+    """The comparison of a repeated run with its record.
 
-    parted: (evaluation, recorded loss, our loss) where the losses part, if the record holds them all.
+    pixels_equal, trace_equal: whether the picture and the losses of all evaluations are the recorded ones.
+    parted: (evaluation, recorded loss, our loss) of the first difference, if the record has all losses.
     """
 
     pixels_equal: bool
@@ -43,7 +44,7 @@ def reproduce(
     record: Record,
     progress: Callable[[], object] = lambda: None,
 ) -> Reproduction:
-    """Follow a run up to the recorded evaluation. Raises: SettingsError: the run does not get that far."""
+    """Repeat a run up to the recorded evaluation. Raises: SettingsError: the run ends before it."""
     trace: list[str] = []
     for event in events:
         if not isinstance(event, Evaluation):
@@ -86,16 +87,16 @@ def recorded_settings(record: Record, kind: type[S]) -> S:
     """
     known, values = flags_of(kind), record.get("settings")
     if not isinstance(values, dict) or not isinstance(record.get("inputs"), dict):
-        raise SettingsError("the record is damaged: it holds no flags or no inputs")
+        raise SettingsError("the record is damaged: it has no flags or no inputs")
     return kind(**{name: _checked(known, name, value) for name, value in values.items()})
 
 
 def check_repeatable(settings: Settings | SlowSettings) -> None:
-    """Raises SettingsError where every run starts from other noise."""
+    """Raises SettingsError if every run starts from different noise."""
     settings.validate()
     starts_from_noise = not isinstance(settings, Settings) or settings.init == "random"
     if settings.seed < 0 and starts_from_noise:
-        raise SettingsError("made without -seed: every run starts from other noise, so it cannot be repeated")
+        raise SettingsError("cannot be repeated: made without -seed, so every run starts from other noise")
 
 
 def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:
@@ -111,7 +112,7 @@ def _checked(known: dict[str, Flag], name: str, value: Any) -> Any:
 
 
 def _of_kind(kind: type, name: str, value: Any) -> Any:
-    """JSON does not tell whole numbers from others."""
+    """The value, checked to be of ``kind``. Integers are converted to float, as JSON may write 1.0 as 1."""
     try:
         if kind is float and isinstance(value, int):
             value = float(value)
@@ -123,7 +124,7 @@ def _of_kind(kind: type, name: str, value: Any) -> Any:
 
 
 def _is_name(text: str) -> bool:
-    """Whether the system takes it as the name of a file: no NUL, no half characters."""
+    """Whether the system accepts the text as a file name: no NUL, no lone surrogates."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
@@ -131,15 +132,15 @@ def _is_name(text: str) -> bool:
 
 
 def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:
-    """The files of one flag. Raises: SettingsError naming the first that is nowhere."""
+    """The files of one flag. Raises: SettingsError naming the first file that is not found."""
     try:
         return tuple(find_by_checksum(str(entry["file"]), str(entry["sha256"]), folders) for entry in entries)
     except (KeyError, TypeError):
-        raise SettingsError("the record is damaged: its inputs are not readable") from None
+        raise SettingsError("the record is damaged: its list of inputs is not valid") from None
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file; empty if it cannot be read, as a stranger in a folder that is searched may be."""
+    """The sha256 of a file. Empty if the file cannot be read, so that a search can go on."""
     try:
         return file_digests(path).sha256
     except OSError:
@@ -149,9 +150,9 @@ def sha256_of(path: Path) -> str:
 def find_by_checksum(
     name: str, sha256: str, folders: Sequence[Path], digest: Callable[[Path], str] = sha256_of
 ) -> str:
-    """The file with this checksum: under its recorded name, or under any other directly in ``folders``.
+    """The file with this checksum. Tries its recorded name, then all files directly in ``folders``.
 
-    Raises: SettingsError: it is nowhere.
+    Raises: SettingsError: there is no such file.
     """
     candidates = [folder / part for folder in (*folders, MODELS_DIR) for part in (name, Path(name).name)]
     others = [path for folder in folders for path in sorted(folder.glob("*"))]
@@ -160,5 +161,5 @@ def find_by_checksum(
             return str(path)
     searched = ", ".join(map(str, dict.fromkeys(folders)))
     raise SettingsError(
-        f"{name} (sha256 {sha256[:16]}...) is not in {searched}; name its folder with --inputs"
+        f"{name} (sha256 {sha256[:16]}...) is not in {searched}; give its folder with --inputs"
     )

@@ -157,7 +157,7 @@ def test_reproduce_from_the_png_alone_with_renamed_inputs(here, tmp_path_factory
     missing = nstyle("reproduce", "out.png", "--inputs", MODELS)
     assert missing.exit_code == 1
     assert "in/photo.jpg (sha256" in missing.output
-    assert "name its folder with --inputs" in missing.output
+    assert "give its folder with --inputs" in missing.output
     shown = nstyle("reproduce", "out.png", "--inputs", elsewhere, "--inputs", MODELS)
     assert shown.output == "identical: every pixel, and the losses of all 3 evaluations\n"
 
@@ -193,15 +193,15 @@ def test_noise_without_a_seed_is_not_repeatable(here):
     assert main([*arguments, "-output_image", "noise.png"]) == 0
     shown = nstyle("reproduce", "noise.png", "--inputs", MODELS)
     assert shown.exit_code == 1
-    assert "made without -seed: every run starts from other noise" in shown.output
+    assert "cannot be repeated: made without -seed, so every run starts from other noise" in shown.output
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "damaged record; it should be JSON"),
-        ("[1]", "its record is damaged, or of a newer version"),
-        ('{"format": 99}', "its record is damaged, or of a newer version"),
+        ("{", "damaged record: not valid JSON"),
+        ("[1]", "its record is damaged, or written by a newer version"),
+        ('{"format": 99}', "its record is damaged, or written by a newer version"),
         ('{"format": 1}', "record is damaged"),
         ('{"format": 1, "settings": {"seed": "x"}, "inputs": {}}', "record is damaged"),
         ('{"format": 1, "settings": {"sed": 1}, "inputs": {}}', "damaged|does not know"),
@@ -222,12 +222,12 @@ def test_damaged_records(here, command, content, message):
 
 def test_pictures_without_a_record(here):
     Image.new("RGB", (8, 8)).save("plain.png")
-    with pytest.raises(ImageError, match=r"says nothing about its making, and there is no plain\.png\.json"):
+    with pytest.raises(ImageError, match=r"contains no record, and there is no file plain\.png\.json"):
         read_record(Path("plain.png"))
     with pytest.raises(ImageError, match=r"absent\.png: no such file; check the path"):
         read_record(Path("absent.png"))
     Path("text.png").write_text("no picture")
-    with pytest.raises(ImageError, match=r"text\.png: no picture that can be read"):
+    with pytest.raises(ImageError, match=r"text\.png: cannot be read as a picture"):
         read_record(Path("text.png"))
 
 
@@ -246,7 +246,7 @@ def test_an_input_that_goes_away_does_not_cost_the_picture(here, monkeypatch):
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (["environment"], [[1]], "out.png: its record is damaged: 'environment' is missing, or no dict"),
+        (["environment"], [[1]], "out.png: its record is damaged: 'environment' is missing or not a dict"),
         (["settings", "style_image"], [None], "the record is damaged: -style_image is None"),
         (["settings", "style_layers"], "relu1_1", "the record is damaged: -style_layers is 'relu1_1'"),
         (["settings", "threads"], 10**400, "the record is damaged: -threads is None"),
@@ -272,16 +272,16 @@ def test_records_that_json_does_not_read(here):
     for command in ("show", "reproduce"):
         shown = nstyle(command, "out.png")
         assert shown.exit_code == 1
-        assert "out.png.json: damaged record; it should be JSON\n" in shown.output
+        assert "out.png.json: damaged record: not valid JSON\n" in shown.output
     (here / "out.png.json").unlink()
     text = PngInfo()
     text.add_text("neural_style", "no JSON")
     Image.open("out.png").save("out.png", pnginfo=text)
-    assert nstyle("show", "out.png").output == "nstyle show: out.png: damaged record; it should be JSON\n"
+    assert nstyle("show", "out.png").output == "nstyle show: out.png: damaged record: not valid JSON\n"
     for folder in (".", ""):
         shown = nstyle("reproduce", folder)
-        assert shown.output == "nstyle reproduce: .: is a folder; name a picture\n"
-        assert nstyle("show", folder).output == "nstyle show: .: is a folder; name a picture\n"
+        assert shown.output == "nstyle reproduce: .: is a folder; give a picture\n"
+        assert nstyle("show", folder).output == "nstyle show: .: is a folder; give a picture\n"
 
 
 def test_losses_beyond_numbers_are_a_damaged_record(here):

@@ -123,14 +123,14 @@ def test_other_bytes_of_an_input_reach_all_that_depend_on_it(here):
     shutil.copy(GOLDEN / "images" / "painting2.jpg", "in/painting.png")
     plan, _ = nstyle("chain.yml", "--dry-run", "--why")
     assert plan == [
-        *("small: would run", "  -style_image: in/painting.png has other content"),
+        *("small: would run", "  -style_image: the content of in/painting.png has changed"),
         *("large: would run", "  small would run"),
-        *("alone: would run", "  -style_image: in/painting.png has other content"),
+        *("alone: would run", "  -style_image: the content of in/painting.png has changed"),
     ]
     _, told = nstyle("chain.yml", "--why")
     large = told[told.index("large: running") + 1 :]
-    assert large[0] == "  -init_image: out/small.png has other content"
-    assert large[1] == "  -style_image: in/painting.png has other content"
+    assert large[0] == "  -init_image: the content of out/small.png has changed"
+    assert large[1] == "  -style_image: the content of in/painting.png has changed"
 
 
 @pytest.mark.parametrize(

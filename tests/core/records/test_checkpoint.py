@@ -158,8 +158,8 @@ def checkpoint(tmp_path, monkeypatch):
         (("-seed", "43"), "-seed was 42, is 43"),
         (("-optimizer", "adam"), "-optimizer was lbfgs, is adam"),
         (("-arithmetic", "native"), "arithmetic was torch7, is native"),
-        (("-style_image", PHOTO), "-style_image: photo.jpg has other content"),
-        (("-style_image", f"{PHOTO},{PAINTING}"), "-style_image named 1 files, names 2"),
+        (("-style_image", PHOTO), "-style_image: the content of photo.jpg has changed"),
+        (("-style_image", f"{PHOTO},{PAINTING}"), "-style_image had 1 files, has 2"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(checkpoint, capsys, flags, said):
@@ -191,11 +191,13 @@ def test_damaged_checkpoints_are_one_line(checkpoint, capsys):
         checkpoint.write_bytes(damaged)
         assert main(command("out.png", "-resume")) == 1
         error = capsys.readouterr().err
-        assert error.splitlines()[-1].startswith("neural_style: out.png.checkpoint: a damaged")
+        assert error.splitlines()[-1].startswith(
+            "neural_style: out.png.checkpoint: not a checkpoint, or damaged"
+        )
     for name in arrays:
         save_file({key: value for key, value in arrays.items() if key != name}, checkpoint)
         assert main(command("out.png", "-resume")) == 1
-        assert "damaged checkpoint" in capsys.readouterr().err
+        assert "not a checkpoint, or damaged" in capsys.readouterr().err
 
 
 def test_nothing_to_go_on_from_is_said(tmp_path, monkeypatch, capsys):

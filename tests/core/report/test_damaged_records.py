@@ -99,8 +99,11 @@ def test_bytes_in_a_name_that_are_no_text(here):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "results/out.png.json: damaged record; it should be JSON; skipped"),
-        ('{"format": 1}', "results/out.png: its record is damaged: 'program' is missing, or no str; skipped"),
+        ("{", "results/out.png.json: damaged record: not valid JSON; skipped"),
+        (
+            '{"format": 1}',
+            "results/out.png: its record is damaged: 'program' is missing or not a str",
+        ),
         ('{"settings": {"sed": 1}}', "results/out.png: the record has a flag -sed that this version"),
         (
             '{"settings": {"style_image": [3]}}',
@@ -109,7 +112,7 @@ def test_bytes_in_a_name_that_are_no_text(here):
         ('{"program": "th"}', "results/out.png: its record is damaged: unknown program; skipped"),
         (
             '{"inputs": []}',
-            "results/out.png: its record is damaged: 'inputs' is missing, or no dict; skipped",
+            "results/out.png: its record is damaged: 'inputs' is missing or not a dict; skipped",
         ),
         ('{"inputs": {"content_image": 3}}', "results/out.png: its record is damaged; skipped"),
         ('{"trace": 3}', "its record is damaged: evaluation or trace is not readable; skipped"),
@@ -117,7 +120,7 @@ def test_bytes_in_a_name_that_are_no_text(here):
         ('{"layer_losses": [["x"]]}', None),  # other than the trace: the total is plotted
         ('{"evaluation": "3"}', "its record is damaged: evaluation or trace is not readable; skipped"),
         ('{"losses": 3}', "results/out.png: its record is damaged; skipped"),
-        ('{"environment": 3}', "its record is damaged: 'environment' is missing, or no dict; skipped"),
+        ('{"environment": 3}', "its record is damaged: 'environment' is missing or not a dict; skipped"),
         ('{"seconds": "x"}', "results/out.png: its record is damaged; skipped"),
     ],
 )
