@@ -94,7 +94,7 @@ def parse_gpus(flag: str) -> tuple[int, ...]:
     except ValueError:
         numbers = []
     if not numbers:
-        raise DeviceError(f"-gpu {flag}: must be a GPU number, a comma list of them, or -1 for the CPU")
+        raise DeviceError(f"-gpu {flag}: should be a number (-1 for the CPU) or a comma list of GPU numbers")
     if len(numbers) == 1 and numbers[0] < 0:
         return ()
     if min(numbers) < 0:

@@ -1,1 +1,1 @@
-"""The flags of all programs, their checks, and their YAML files."""
+"""The flags of all programs, the checks of their values, and their YAML files."""

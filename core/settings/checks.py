@@ -1,4 +1,4 @@
-"""What the flags of the training and of slow_neural_style have to fulfil alike."""
+"""Checks of flag values, shared by train_fast_neural_style and slow_neural_style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> None:
-    """Each flag has one of the words it takes. Raises: SettingsError."""
+    """Check that each flag has one of its allowed words. Raises: SettingsError."""
     for name, known in choices.items():
         value = getattr(settings, name)
         if value not in known:
@@ -23,16 +23,16 @@ def choices(settings: object, choices: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def finite(settings: DataclassInstance) -> None:
-    """No flag is infinite or no number. Raises: SettingsError."""
+    """Check that no number is infinite or NaN. Raises: SettingsError."""
     for item in fields(settings):
         value = getattr(settings, item.name)
         numbers = value if item.metadata["numbers"] else (value,) if isinstance(value, float) else ()
         if not all(map(math.isfinite, numbers)):
-            raise SettingsError(f"-{item.name}: must be finite")
+            raise SettingsError(f"-{item.name}: must be a finite number")
 
 
 def positive(settings: object, *names: str) -> None:
-    """Greater than 0. Raises: SettingsError."""
+    """Check that numbers are greater than 0. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
         if value <= 0:
@@ -40,7 +40,7 @@ def positive(settings: object, *names: str) -> None:
 
 
 def integers(settings: object, *names: str) -> None:
-    """Numbers without a fraction. Raises: SettingsError."""
+    """Check that numbers are whole. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
         if value != int(value):
@@ -48,7 +48,7 @@ def integers(settings: object, *names: str) -> None:
 
 
 def whole(settings: object, *names: str) -> None:
-    """Numbers without a fraction, not negative. Raises: SettingsError."""
+    """Check that numbers are whole and not negative. Raises: SettingsError."""
     for name in names:
         value = getattr(settings, name)
         if value < 0 or value != int(value):
@@ -56,7 +56,7 @@ def whole(settings: object, *names: str) -> None:
 
 
 def at_most(settings: object, limits: Mapping[str, float]) -> None:
-    """Not beyond what any machine has. Raises: SettingsError."""
+    """Check that the absolute values of numbers are within ``limits``. Raises: SettingsError."""
     for name, limit in limits.items():
         value = getattr(settings, name)
         if abs(value) > limit:
@@ -64,14 +64,14 @@ def at_most(settings: object, limits: Mapping[str, float]) -> None:
 
 
 def files(settings: object, *names: str) -> None:
-    """A file is named. Raises: SettingsError."""
+    """Check that file names are not empty. Raises: SettingsError."""
     for name in names:
         if not getattr(settings, name):
-            raise SettingsError(f"-{name}: no file is named")
+            raise SettingsError(f"-{name}: the file name is empty")
 
 
 def weights(settings: DataclassInstance, kind: str) -> None:
-    """As many weights as layers, or one for all. Raises: SettingsError."""
+    """Check that there is one weight per layer or one for all layers. Raises: SettingsError."""
     layers, weights = getattr(settings, f"{kind}_layers"), getattr(settings, f"{kind}_weights")
     if len(weights) != len(layers) and not (len(weights) == 1 and layers):
         raise SettingsError(
@@ -80,10 +80,10 @@ def weights(settings: DataclassInstance, kind: str) -> None:
         )
     twice = next((layer for layer in layers if layers.count(layer) > 1), None)
     if twice is not None:
-        raise SettingsError(f"-{kind}_layers: names '{twice}' twice")
+        raise SettingsError(f"-{kind}_layers: '{twice}' is named twice; name each layer once")
 
 
 def weights_by_layer(settings: DataclassInstance, kind: str) -> dict[str, float]:
-    """The weight of each layer of ``kind`` ('content', 'style' ...). Kept: one weight is for all layers."""
+    """The weight of each layer of ``kind`` ('content', 'style' ...). One weight is used for all layers."""
     layers, weights = getattr(settings, f"{kind}_layers"), getattr(settings, f"{kind}_weights")
     return dict(zip(layers, weights if len(weights) == len(layers) else weights * len(layers), strict=True))

@@ -1,6 +1,6 @@
-"""The flags of fast_neural_style.lua (813c834) as one frozen dataclass, and those we add.
+"""The flags of fast_neural_style.lua (813c834), and our additional flags, as one frozen dataclass.
 
-Numbers are floats, as in Lua. Nothing heavy is imported, so that ``fast_neural_style -help`` is quick.
+Numbers are floats, as in Lua. Imports no large package, so that ``fast_neural_style -help`` is quick.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SIZE = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 
 @dataclass(frozen=True)
 class TransformSettings:
-    """One call of the program. Switches are numbers as in the original: 0 is off."""
+    """The flags of one run. Switches are numbers, as in the original: 0 is off."""
 
     model: str = flag(
         "models/instance_norm/candy.t7",
@@ -52,51 +52,51 @@ class TransformSettings:
     image_size: float = flag(768.0, "Longer side of the content image; 0 keeps its size")
     median_filter: float = flag(3.0, "Side of the median filter's window; 0 turns it off")
     match_histogram: float = flag(
-        0.0, "1 gives the result the content's distribution of colours, for super-resolution", ours=True
+        0.0, "1 matches the result's colour histogram to the content image (super-resolution)", ours=True
     )
-    timing: float = flag(0.0, "1 prints the seconds of the forward pass, after one to warm up")
+    timing: float = flag(0.0, "1 prints the time of the forward pass in seconds, after a warm-up pass")
     input_image: str = flag("images/content/chicago.jpg", "Content image", path=True, fixed=True)
     output_image: str = flag("out.png", "The result; .png, .jpg or .ppm", path=True)
-    input_dir: str = flag("", "Stylise all pictures of this folder; wins over -input_image", path=True)
-    output_dir: str = flag("", "Folder of the results of -input_dir", path=True)
+    input_dir: str = flag("", "Stylise all pictures in this folder, instead of -input_image", path=True)
+    output_dir: str = flag("", "Folder for the results of -input_dir", path=True)
     gpu: float = flag(-1.0, "GPU number from 0 on, or -1 for the CPU")
-    backend: str = flag("cuda", "cuda|opencl (opencl has no counterpart and is refused with a GPU)")
+    backend: str = flag("cuda", "cuda|opencl (opencl is not supported on a GPU)")
     use_cudnn: float = flag(1.0, "0 keeps PyTorch from using cuDNN on a GPU")
-    cudnn_benchmark: float = flag(0.0, "1 tries all convolution algorithms for every new size on a GPU")
+    cudnn_benchmark: float = flag(0.0, "1 tries all convolution algorithms for each new size, on a GPU")
     runtime: str = flag("onnx", "onnx (ONNX Runtime)|torch (PyTorch)", ours=True)
-    verbose: float = flag(0.0, "1 tells what was found out about the network and how it is run", ours=True)
+    verbose: float = flag(0.0, "1 prints what was detected about the network and how it is run", ours=True)
     instance_norm: str = flag(
-        "auto", "Instance norm of a .t7: as trained (auto), real (normalise) or inert (affine)", ours=True
+        "auto", "Instance norm of a .t7: auto (as trained)|normalise|affine (scale and shift only)", ours=True
     )
     value_range: str = flag(
-        "", "What the network takes: vgg|resnet|0-255|0-1|-1-1; empty: found out", ours=True
+        "", "Value range of the network's input: vgg|resnet|0-255|0-1|-1-1; empty: detected", ours=True
     )
-    output_value_range: str = flag("", "What it gives, where that differs", ours=True)
-    channel_order: str = flag("", "rgb|bgr; empty: found out", ours=True)
-    layout: str = flag("", "nchw|nhwc; empty: found out", ours=True)
-    model_size: str = flag("", "WIDTHxHEIGHT, the only size the network takes; empty: found out", ours=True)
+    output_value_range: str = flag("", "Value range of its output, if different from the input", ours=True)
+    channel_order: str = flag("", "rgb|bgr; empty: detected", ours=True)
+    layout: str = flag("", "nchw|nhwc; empty: detected", ours=True)
+    model_size: str = flag("", "WIDTHxHEIGHT, if the network has a fixed size; empty: detected", ours=True)
     tile: float = flag(
-        0.0, "Run in tiles of this side to bound memory, with the same picture; 0 turns it off", ours=True
+        0.0, "Side of the tiles, to use less memory for the same picture; 0 turns it off", ours=True
     )
-    jobs: float = flag(1.0, "Pictures of -input_dir worked on at once", ours=True)
-    recursive: float = flag(0.0, "1 takes the folders inside -input_dir as well", ours=True)
-    sorted: float = flag(0.0, "1 takes -input_dir by name, not in the directory's order", ours=True)
-    skip_existing: float = flag(0.0, "1 skips pictures whose result exists", ours=True)
+    jobs: float = flag(1.0, "Number of pictures of -input_dir processed at the same time", ours=True)
+    recursive: float = flag(0.0, "1 includes the folders inside -input_dir", ours=True)
+    sorted: float = flag(0.0, "1 processes -input_dir sorted by name, not in directory order", ours=True)
+    skip_existing: float = flag(0.0, "1 skips pictures whose result already exists", ours=True)
     input_video: str = flag(
-        "", "Film, or pictures as frames/%04d.png; wins over pictures", ours=True, path=True
+        "", "Video, or frames such as frames/%04d.png; used instead of -input_image", ours=True, path=True
     )
     output_video: str = flag(
-        "", "Film (.mp4, .mov, .mkv) or pictures as styled/%04d.png", ours=True, path=True
+        "", "Video (.mp4, .mov, .mkv) or frames such as styled/%04d.png", ours=True, path=True
     )
-    fps: float = flag(25.0, "Frames per second where -input_video is pictures", ours=True)
+    fps: float = flag(25.0, "Frames per second if -input_video is a sequence of pictures", ours=True)
     temporal_alpha: float = flag(
-        0.0, "Share of the previous frame in each frame of a film, 0 to below 1", ours=True
+        0.0, "Share of the previous frame in each frame of a video, 0 to below 1", ours=True
     )
     threads: float = flag(0.0, "CPU threads of one forward pass; 0 means all cores", ours=True)
     tensorrt: float = flag(0.0, "1 tries TensorRT before CUDA", ours=True)
-    tf32: float = flag(0.0, "1 lets the GPU round factors to 10 bits", ours=True)
+    tf32: float = flag(0.0, "1 allows TF32 on the GPU: factors rounded to 10 bits", ours=True)
     require_gpu: float = flag(
-        0.0, "1 stops instead of running on the CPU where -gpu cannot be used", ours=True
+        0.0, "1 stops with an error if -gpu cannot be used; 0 runs on the CPU then", ours=True
     )
 
     def replace(self, **changes: Any) -> TransformSettings:
@@ -104,7 +104,7 @@ class TransformSettings:
         return replace(self, **changes)
 
     def validate(self) -> None:
-        """Raises SettingsError for a value that means nothing or cannot be done."""
+        """Raises SettingsError for an invalid value or combination of values."""
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value not in known:
@@ -144,20 +144,23 @@ class TransformSettings:
 
     def _check_files(self) -> None:
         cases = (
-            (not self.model, "-model: no file is named"),
+            (not self.model, "-model: the file name is empty"),
             (
                 not (self.input_image or self.input_dir or self.input_video),
-                "-input_image and -input_dir are both empty: name one of them",
+                "-input_image and -input_dir are both empty: give one of them",
             ),
             (bool(self.input_dir) and not self.output_dir, "-input_dir needs -output_dir"),
-            (bool(self.input_video) != bool(self.output_video), "-input_video and -output_video go together"),
+            (
+                bool(self.input_video) != bool(self.output_video),
+                "-input_video and -output_video must be given together",
+            ),
             (
                 bool(self.input_video) and bool(self.input_dir),
-                "-input_video and -input_dir exclude each other",
+                "-input_video and -input_dir cannot be used together",
             ),
             (
                 self.takes_one_picture and not self.output_image,
-                "-output_image: no file is named",
+                "-output_image: the file name is empty",
             ),
         )
         for wrong, sentence in cases:
@@ -167,20 +170,20 @@ class TransformSettings:
     def _check_combinations(self) -> None:
         if self.gpu >= 0 and self.backend == "opencl":
             raise SettingsError(
-                "-backend opencl: neither ONNX Runtime nor PyTorch runs OpenCL; use -backend cuda, or -gpu -1"
+                "-backend opencl: ONNX Runtime and PyTorch have no OpenCL; use -backend cuda, or -gpu -1"
             )
         if self.runtime == "torch" and self.tile > 0:
-            raise SettingsError("-tile: only -runtime onnx can take a network apart; leave one of them out")
+            raise SettingsError("-tile: not available with -runtime torch; leave one of them out")
         if self.runtime == "torch" and self.tensorrt:
-            raise SettingsError("-tensorrt 1: is a provider of ONNX Runtime; leave -runtime torch out")
+            raise SettingsError("-tensorrt 1: not available with -runtime torch; leave one of them out")
 
     @property
     def takes_one_picture(self) -> bool:
-        """Whether -input_image is what is stylised. Kept: -input_dir wins."""
+        """Whether -input_image is used. As in the original, -input_dir has precedence."""
         return not (self.input_dir or self.input_video)
 
     def notices(self) -> list[str]:
-        """Sentences about flags that have no effect in this call, or not the one expected."""
+        """Sentences about flags that have no effect in this run, or an unexpected one."""
         folder, film, on_gpu = bool(self.input_dir), bool(self.input_video), self.gpu >= 0
         cases: Sequence[tuple[bool, str]] = (
             (self.jobs > 1 and not folder, "-jobs has no effect without -input_dir"),
@@ -193,7 +196,7 @@ class TransformSettings:
             (bool(self.cudnn_benchmark) and not on_gpu, "-cudnn_benchmark 1 has no effect without -gpu 0"),
             (
                 not self.use_cudnn and on_gpu and self.runtime == "onnx",
-                "-use_cudnn 0: ONNX Runtime computes with cuDNN on a GPU; -runtime torch can do without",
+                "-use_cudnn 0 has no effect with ONNX Runtime on a GPU; use -runtime torch",
             ),
         )
         return [sentence for applies, sentence in cases if applies]

@@ -1,4 +1,4 @@
-"""Flags are fields of a frozen dataclass, with what the command line and YAML files need to know."""
+"""Flags as fields of a frozen dataclass, with the metadata for the command line and YAML files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def flag(
 ) -> Any:
     """A flag as a dataclass field. The type of the default is the type of the flag.
 
-    ours: the original has no such flag.  path: a file name, or a tuple of them; relative ones in a YAML file
-    are relative to its folder, except, where ``fixed``, the default.  numbers: a list of numbers.
+    ours: the original has no such flag.
+    path: a file name or a tuple of them. Relative names in a YAML file are relative to its folder.
+    fixed: the default file name is an exception: it is never relative to a YAML file.
+    numbers: a list of numbers.
     """
     return field(
         default=default,
@@ -36,5 +38,5 @@ def flags_of(settings: type) -> dict[str, Flag]:
 
 
 def is_list(item: Flag) -> bool:
-    """Whether the value is a tuple; None stands for the original's ``nil``."""
+    """Whether the value is a tuple, or None for the original's ``nil``."""
     return isinstance(item.default, tuple) or item.metadata["numbers"]

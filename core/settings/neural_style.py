@@ -1,7 +1,7 @@
-"""The flags of neural_style.lua as one frozen dataclass: names, types, defaults and meaning live here only.
+"""The flags of neural_style.lua as one frozen dataclass: the only place with their names and defaults.
 
 The command line, YAML files and docs/flags.md are made from these fields. Numbers are floats, as in Lua.
-Nothing heavy is imported, so that ``neural_style -help`` is quick.
+Imports no large package, so that ``neural_style -help`` is quick.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ CHOICES = {
     "backend": ("nn", "cudnn", "clnn"),
     "arithmetic": ARITHMETICS,
 }
-SINGLE_PRECISION = 3e38  # what pictures and gradients are multiplied by must fit into it
+SINGLE_PRECISION = 3e38  # about the largest float32: factors of images and gradients must not exceed it
 LARGEST: dict[
     str, float
-] = {  # positions in a picture are float32, exact up to here; the others only keep nonsense out
+] = {  # image positions are float32, exact up to 1 << 24; the other limits only refuse absurd values
     "image_size": 1 << 24,
     "style_scale": 1 << 24,
     "lbfgs_num_correction": 1 << 24,
@@ -53,7 +53,7 @@ NUMBER = re.compile(
 
 @dataclass(frozen=True)
 class Settings:
-    """One run. Lists are tuples; ``style_blend_weights`` is None for the original's ``nil`` (all equal)."""
+    """The flags of one run. Lists are tuples. ``style_blend_weights``: None (``nil``) means equal weights."""
 
     style_image: Strings = flag(("examples/inputs/seated-nude.jpg",), "Style target image(s)", path=True)
     style_blend_weights: Numbers | None = flag(None, "Weight of each style image", numbers=True)
@@ -61,7 +61,7 @@ class Settings:
     image_size: float = flag(512.0, "Longer side of the result, in pixels")
     gpu: str = flag("0", "GPU number from 0 on, a comma list of them, or -1 for the CPU")
     multigpu_strategy: Numbers = flag(
-        (), "Last layer of each GPU's part of the network but the last", numbers=True
+        (), "Number of the last layer on each GPU, without the last GPU", numbers=True
     )
     content_weight: float = flag(5.0, "Strength of the content loss")
     style_weight: float = flag(100.0, "Strength of the style loss")
@@ -71,23 +71,23 @@ class Settings:
     init: str = flag("random", "Start from noise or from an image: random|image")
     init_image: str = flag("", "Image to start from with -init image; empty: the content image", path=True)
     optimizer: str = flag("lbfgs", "lbfgs|adam")
-    learning_rate: float = flag(10.0, "Step size of ADAM; L-BFGS has none")
+    learning_rate: float = flag(10.0, "Step size of ADAM; not used by L-BFGS")
     lbfgs_num_correction: float = flag(0.0, "Length of the L-BFGS history; 0 means 100")
-    print_iter: float = flag(50.0, "Print losses every so many iterations; 0 never")
-    save_iter: float = flag(100.0, "Save an image every so many iterations; 0 only at the end")
+    print_iter: float = flag(50.0, "Print losses every this many iterations; 0: never")
+    save_iter: float = flag(100.0, "Save an image every this many iterations; 0: only at the end")
     output_image: str = flag("out.png", "The result; .png, .jpg or .ppm", path=True)
     style_scale: float = flag(1.0, "Size of the style image relative to -image_size")
     original_colors: float = flag(0.0, "1 keeps the content image's colours")
     pooling: str = flag("max", "max|avg")
     proto_file: str = flag(
         "models/VGG_ILSVRC_19_layers_deploy.prototxt",
-        "Description of the model; compared with it if present",
+        "Description of the model; if present, it is compared with the model",
         path=True,
         fixed=True,
     )
     model_file: str = flag("models/VGG_ILSVRC_19_layers.caffemodel", "The caffemodel", path=True, fixed=True)
     backend: str = flag("nn", "nn|cudnn|clnn")
-    cudnn_autotune: bool = flag(False, "Let cuDNN look for its fastest kernels")
+    cudnn_autotune: bool = flag(False, "Let cuDNN search for its fastest kernels")
     seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time")
     content_layers: Strings = flag(("relu4_2",), "Layers for content, in network order")
     style_layers: Strings = flag(
@@ -96,10 +96,10 @@ class Settings:
     arithmetic: str = flag(
         "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
     )
-    threads: float = flag(0.0, "CPU threads; 0 means all cores; the exact picture does not change", ours=True)
+    threads: float = flag(0.0, "CPU threads; 0 means all cores; no effect on exact pictures", ours=True)
 
     checkpoint_iter: float = flag(
-        0.0, "Keep the state every so many iterations, for -resume; 0 never", ours=True
+        0.0, "Save a checkpoint for -resume every this many iterations; 0: never", ours=True
     )
 
     def replace(self, **changes: Any) -> Settings:
@@ -107,7 +107,7 @@ class Settings:
         return replace(self, **changes)
 
     def blend_weights(self) -> Numbers:
-        """One weight per style image, divided by their sum (added left to right)."""
+        """The weight of each style image, divided by the sum of the weights (added from left to right)."""
         weights = (1.0,) * len(self.style_image)
         if self.style_blend_weights is not None:
             weights = self.style_blend_weights
@@ -117,7 +117,7 @@ class Settings:
         return tuple(weight / total for weight in weights)
 
     def validate(self) -> None:
-        """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
+        """Raises SettingsError for a value that makes the original fail or the result meaningless."""
         for name, known in CHOICES.items():
             value = getattr(self, name)
             if value not in known:
@@ -149,20 +149,20 @@ class Settings:
                     f"-{name} {format_number(value)}: must be at most {format_number(largest)}"
                 )
         if self.image_size * self.style_scale > LARGEST["image_size"]:
-            raise SettingsError("-style_scale: makes the style image too large; choose a smaller one")
+            raise SettingsError("-style_scale: the style image becomes too large; use a smaller value")
         if self.threads < 0 or self.threads != int(self.threads):
             raise SettingsError(
-                f"-threads {format_number(self.threads)}: must be a whole number, 0 for all cores"
+                f"-threads {format_number(self.threads)}: must be a whole number, or 0 for all cores"
             )
 
     def _check_files(self) -> None:
         for name in ("content_image", "output_image", "model_file"):
             if not getattr(self, name):
-                raise SettingsError(f"-{name}: no file is named")
+                raise SettingsError(f"-{name}: the file name is empty")
         if not self.style_image:
-            raise SettingsError("-style_image: no image is named")
+            raise SettingsError("-style_image: the file name is empty")
         if not all(self.style_image):
-            raise SettingsError("-style_image: there is an empty name between two commas")
+            raise SettingsError("-style_image: there is an empty file name between two commas")
 
     def _check_styles(self) -> None:
         weights = self.style_blend_weights
@@ -177,7 +177,7 @@ class Settings:
             raise SettingsError("-style_blend_weights: must be finite numbers whose sum is not 0")
 
     def notices(self) -> list[str]:
-        """Sentences about flags that have no effect in this run, or not the one expected."""
+        """Sentences about flags that have no effect in this run, or an unexpected one."""
         cases: Sequence[tuple[bool, str]] = (
             (
                 bool(self.init_image) and self.init == "random",
@@ -189,7 +189,7 @@ class Settings:
             ),
             (
                 len(set(self.style_image)) < len(self.style_image),
-                "-style_image names a picture more than once; each time counts in the blend",
+                "-style_image names a picture more than once; it counts each time in the blend",
             ),
             (
                 self.optimizer == "lbfgs" and self.learning_rate != 10,
@@ -201,7 +201,7 @@ class Settings:
             ),
             (
                 self.pooling not in ("max", "avg"),
-                f"-pooling {self.pooling}: taken as max, as in the original",
+                f"-pooling {self.pooling}: treated as max, as in the original",
             ),
             (
                 bool(self.multigpu_strategy) and "," not in self.gpu,
@@ -209,18 +209,18 @@ class Settings:
             ),
             (
                 self.backend == "clnn",
-                "-backend clnn: PyTorch has no OpenCL; the run uses the device of -gpu as -backend nn would",
+                "-backend clnn: PyTorch has no OpenCL; -backend nn is used",
             ),
             (
                 self.original_colors not in (0, 1),
-                f"-original_colors {format_number(self.original_colors)}: has no effect, only 1 does",
+                f"-original_colors {format_number(self.original_colors)} has no effect; use 1 to turn it on",
             ),
         )
         return [sentence for applies, sentence in cases if applies]
 
 
 def split_commas(text: str) -> Strings:
-    """Split a Lua comma list. Kept: empty items stay, but one at the start and one at the end are dropped."""
+    """Split a Lua comma list. As in the original, drops one empty item at each end; others are kept."""
     items = text.split(",")
     if items and not items[0]:
         items = items[1:]

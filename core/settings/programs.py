@@ -1,4 +1,4 @@
-"""The programs: the name of the command, the Lua script it stands for, and the dataclass of its flags."""
+"""The programs: the name of the command, the Lua script it matches, and the dataclass of its flags."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from core.settings.training import TRAIN_CHOICES, TrainSettings
 
 
 class Program(NamedTuple):
-    """lua: the original's script.  settings: the dataclass of its flags.  choices: the words a flag takes."""
+    """lua: the original script.  settings: the dataclass of the flags.  choices: allowed words per flag."""
 
     lua: str
     settings: type
     choices: Mapping[str, Sequence[str]]
 
 
-PictureSettings = Settings | TransformSettings | SlowSettings  # of the programs that record their pictures
+PictureSettings = Settings | TransformSettings | SlowSettings  # the programs that write picture records
 PROGRAMS = {
     "neural_style": Program("neural_style.lua", Settings, CHOICES),
     "fast_neural_style": Program("fast_neural_style.lua", TransformSettings, TRANSFORM_CHOICES),

@@ -29,7 +29,7 @@ SLOW_LARGEST = {
 
 @dataclass(frozen=True)
 class SlowSettings:
-    """One picture made by optimisation with the losses of the training."""
+    """The flags of one run: a picture made by optimisation with the losses of train.lua."""
 
     content_image: str = flag("images/content/chicago.jpg", "Content target image", path=True, fixed=True)
     style_image: str = flag("images/styles/starry_night.jpg", "Style target image", path=True)
@@ -43,18 +43,18 @@ class SlowSettings:
     style_weights: Numbers = flag((5.0,), "Weight of each style layer, or one for all", numbers=True)
     style_layers: Strings = flag(("4", "9", "16", "23"), "Layers of the loss network for style")
     style_image_size: float = flag(512.0, "Longer side of the style image")
-    deepdream_layers: Strings = flag((), "Layers whose activations are to grow")
-    deepdream_weights: Numbers = flag((), "Weight of each of them, or one for all", numbers=True)
+    deepdream_layers: Strings = flag((), "Layers whose activations are increased")
+    deepdream_weights: Numbers = flag((), "Weight of each deepdream layer, or one for all", numbers=True)
     learning_rate: float = flag(1.0, "Step size")
     optimizer: str = flag("lbfgs", "lbfgs|adam")
     num_iterations: float = flag(500.0, "Evaluations of the network")
-    output_image: str = flag("out.png", "The result; on the way to it out_50.png, out_100.png ...", path=True)
-    print_every: float = flag(1.0, "Print the loss every so many iterations; 0 never")
-    save_every: float = flag(50.0, "Save a picture every so many iterations; 0 only at the end")
+    output_image: str = flag("out.png", "The result; before it, -save_every saves out_50.png ...", path=True)
+    print_every: float = flag(1.0, "Print the loss every this many iterations; 0: never")
+    save_every: float = flag(50.0, "Save a picture every this many iterations; 0: only at the end")
     preprocessing: str = flag("vgg", "vgg|resnet")
     gpu: float = flag(-1.0, "GPU number from 0 on, or -1 for the CPU")
     backend: str = flag("cuda", "cuda|opencl")
-    use_cudnn: float = flag(1.0, "0 keeps it from using cuDNN on a GPU")
+    use_cudnn: float = flag(1.0, "0 turns cuDNN off on a GPU")
     seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time", ours=True)
     threads: float = flag(0.0, "CPU threads; 0 means all cores", ours=True)
 
@@ -63,7 +63,7 @@ class SlowSettings:
         return replace(self, **changes)
 
     def validate(self) -> None:
-        """Raises SettingsError for a value with which the original would fail or the result mean nothing."""
+        """Raises SettingsError for a value that makes the original fail or the result meaningless."""
         checks.choices(self, SLOW_CHOICES)
         checks.finite(self)
         checks.integers(self, "gpu", "seed", "print_every", "save_every")
@@ -79,10 +79,10 @@ class SlowSettings:
                 "there is nothing to optimise"
             )
         if self.gpu >= 0 and self.backend == "opencl":
-            raise SettingsError("-backend opencl: PyTorch runs no OpenCL; use -backend cuda, or -gpu -1")
+            raise SettingsError("-backend opencl: PyTorch has no OpenCL; use -backend cuda, or -gpu -1")
 
     def notices(self) -> list[str]:
-        """Sentences about flags that do not do what one would expect."""
+        """Sentences about flags with an unexpected effect."""
         if self.tv_strength < 0:
             return [
                 f"-tv_strength {format_number(self.tv_strength)}: negative, so it is off, as in the original"

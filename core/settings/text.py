@@ -1,4 +1,4 @@
-"""The value of a flag to and from a word of the command line."""
+"""Converts flag values from and to the words of a command line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.settings.neural_style import format_number, lua_number, split_commas
 
 
 def parse_value(item: Flag, text: str) -> Any:
-    """The value of a flag from a word of the command line.
+    """The value of a flag from a word of a command line.
 
-    Raises: SettingsError: not a number where one is needed.
+    Raises: SettingsError: the flag needs a number and the word is not one.
     """
     if item.default is None and text == "nil":
         return None
@@ -28,7 +28,7 @@ def parse_value(item: Flag, text: str) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """The word that :func:`parse_value` would turn into ``value``."""
+    """The inverse of :func:`parse_value`: the word for ``value``."""
     if value is None:
         return "nil"
     if isinstance(value, tuple):
@@ -37,6 +37,6 @@ def format_value(value: Any) -> str:
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """``; did you mean X?`` if something known is close, else nothing."""
+    """``; did you mean X?`` if ``name`` is close to a known name X, else an empty string."""
     close = difflib.get_close_matches(name, known, 1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -39,16 +39,16 @@ TRAIN_LARGEST = {
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """One training of a network. Switches are numbers as in the original: 0 is off."""
+    """The flags of one training. Switches are numbers, as in the original: 0 is off."""
 
     arch: str = flag(ARCHITECTURE, "Layers of the network, as letters and numbers")
-    use_instance_norm: float = flag(1.0, "0 takes batch normalisation")
+    use_instance_norm: float = flag(1.0, "0 uses batch normalisation instead")
     task: str = flag("style", "style|upsample")
     h5_file: str = flag("data/ms-coco-256.h5", "Training and validation pictures", path=True)
     padding_type: str = flag("reflect-start", "zero|reflect|replicate|none|reflect-start")
     tanh_constant: float = flag(150.0, "Range of the output: plus and minus this number")
     preprocessing: str = flag("vgg", "vgg|resnet")
-    resume_from_checkpoint: str = flag("", "Go on with the network of this checkpoint", path=True)
+    resume_from_checkpoint: str = flag("", "Start from the network in this checkpoint", path=True)
     pixel_loss_type: str = flag("L2", "L2|L1|SmoothL1")
     pixel_loss_weight: float = flag(0.0, "Strength of the pixel loss; 0 turns it off")
     percep_loss_weight: float = flag(1.0, "Strength of the perceptual loss")
@@ -61,31 +61,31 @@ class TrainSettings:
     style_weights: Numbers = flag((5.0,), "Weight of each style layer, or one for all", numbers=True)
     style_layers: Strings = flag(("4", "9", "16", "23"), "Layers of the loss network for style")
     style_target_type: str = flag("gram", "gram|mean")
-    upsample_factor: float = flag(4.0, "With -task upsample: how much larger the output is")
+    upsample_factor: float = flag(4.0, "With -task upsample: output size divided by input size")
     num_iterations: float = flag(40000.0, "Steps of the optimiser")
-    max_train: float = flag(-1.0, "Use the first so many pictures; -1 all")
+    max_train: float = flag(-1.0, "Use only the first this many pictures; -1: all")
     batch_size: float = flag(4.0, "Pictures in a batch")
     learning_rate: float = flag(1e-3, "Step size of ADAM")
-    lr_decay_every: float = flag(-1.0, "Lower the step size every so many iterations; -1 never")
-    lr_decay_factor: float = flag(0.5, "What the step size is multiplied by then")
-    weight_decay: float = flag(0.0, "Share of the weights that is added to their gradient")
-    checkpoint_name: str = flag("checkpoint", "Beginning of the checkpoints' names", path=True)
-    checkpoint_every: float = flag(1000.0, "Validate and save every so many iterations")
-    num_val_batches: float = flag(10.0, "Batches of a validation")
+    lr_decay_every: float = flag(-1.0, "Lower the step size every this many iterations; -1: never")
+    lr_decay_factor: float = flag(0.5, "Factor of the step size at each -lr_decay_every")
+    weight_decay: float = flag(0.0, "Adds this times the weights to their gradient")
+    checkpoint_name: str = flag("checkpoint", "File name of the checkpoints, without extension", path=True)
+    checkpoint_every: float = flag(1000.0, "Validate and save a checkpoint every this many iterations")
+    num_val_batches: float = flag(10.0, "Number of batches for a validation")
     gpu: float = flag(0.0, "GPU number from 0 on, or -1 for the CPU")
-    use_cudnn: float = flag(1.0, "0 keeps it from using cuDNN on a GPU")
+    use_cudnn: float = flag(1.0, "0 turns cuDNN off on a GPU")
     backend: str = flag("cuda", "cuda|opencl")
-    train_dir: str = flag("", "Train on the pictures of this folder, not of -h5_file", ours=True, path=True)
-    val_dir: str = flag("", "Validate with the pictures of this folder", ours=True, path=True)
-    train_size: float = flag(256.0, "Side that the pictures of a folder are scaled to", ours=True)
+    train_dir: str = flag("", "Train with the pictures in this folder, not -h5_file", ours=True, path=True)
+    val_dir: str = flag("", "Validate with the pictures in this folder", ours=True, path=True)
+    train_size: float = flag(256.0, "Side in pixels of the pictures from -train_dir and -val_dir", ours=True)
     workers: float = flag(2.0, "Threads that load pictures", ours=True)
     seed: float = flag(-1.0, "Seed of the first weights; negative: a new one each time", ours=True)
     precision: str = flag("full", "full|mixed (16 bits where that is safe)", ours=True)
-    accumulate: float = flag(1.0, "Batches whose gradients are averaged for one step", ours=True)
-    log_file: str = flag("", "CSV file of all losses, one row an iteration", ours=True, path=True)
-    tensorboard: str = flag("", "Folder of curves for TensorBoard", ours=True, path=True)
-    sample_image: str = flag("", "Picture to stylise now and then", ours=True, path=True)
-    sample_every: float = flag(500.0, "Stylise -sample_image every so many iterations", ours=True)
+    accumulate: float = flag(1.0, "Number of batches whose gradients are averaged for a step", ours=True)
+    log_file: str = flag("", "CSV file for all losses, one row per iteration", ours=True, path=True)
+    tensorboard: str = flag("", "Folder for TensorBoard logs", ours=True, path=True)
+    sample_image: str = flag("", "Picture to stylise every -sample_every iterations", ours=True, path=True)
+    sample_every: float = flag(500.0, "Stylise -sample_image every this many iterations", ours=True)
     export_onnx: float = flag(1.0, "1 writes the network as an ONNX file at the end", ours=True)
     threads: float = flag(0.0, "CPU threads; 0 means all cores", ours=True)
 
@@ -94,16 +94,17 @@ class TrainSettings:
         return replace(self, **changes)
 
     def completed(self, given: Collection[str]) -> TrainSettings:
-        """What other flags imply for those that were not given.
+        """The settings with the defaults that depend on other flags. given: the flags set by the user.
 
-        Ours: -task upsample has no style image, and its default style layers crash the original.
+        With -task upsample there are no style layers by default: there is no style image, and the
+        original's default crashes it.
         """
         if self.task == "upsample" and not {"style_layers", "style_weights"} & set(given):
             return self.replace(style_layers=(), style_weights=())
         return self
 
     def validate(self) -> None:
-        """Raises SettingsError for a value with which the original would fail, or do something else."""
+        """Raises SettingsError for a value that makes the original fail or do something unexpected."""
         checks.choices(self, TRAIN_CHOICES)
         checks.finite(self)
         checks.integers(self, *TRAIN_WHOLE)
@@ -121,7 +122,7 @@ class TrainSettings:
             raise SettingsError(sentence)
 
     def _impossible(self) -> Iterator[str]:
-        """Combinations that the original breaks on, or trains something else with."""
+        """Messages for combinations that make the original fail or train something unexpected."""
         if self.task == "upsample":
             yield from self._impossible_upsampling()
         elif self.percep_loss_weight <= 0:
@@ -133,13 +134,13 @@ class TrainSettings:
 
     def _missing(self) -> Iterator[str]:
         if not self.arch.strip(" ,"):
-            yield "-arch: names no layers"
+            yield "-arch: there are no layers"
         if not (self.train_dir or self.h5_file):
-            yield "-h5_file and -train_dir: no pictures are named"
+            yield "-h5_file and -train_dir are both empty: give one of them"
         if max(self.percep_loss_weight, self.pixel_loss_weight) <= 0:
             yield "-percep_loss_weight and -pixel_loss_weight are both 0: there is nothing to learn"
         if self.percep_loss_weight > 0 and not (*self.content_layers, *self.style_layers):
-            yield "-content_layers and -style_layers are both empty; -percep_loss_weight 0 does without them"
+            yield "-content_layers and -style_layers are both empty: give layers, or -percep_loss_weight 0"
 
     def _impossible_upsampling(self) -> Iterator[str]:
         if self.upsample_factor < 2:
@@ -147,12 +148,12 @@ class TrainSettings:
         if self.style_layers:
             yield "-style_layers: -task upsample has no style image; leave them out"
         if self.padding_type == "none":
-            yield "-padding_type none: crops the result, which -task upsample cannot compare; use zero"
+            yield "-padding_type none: it crops the result, which does not work with -task upsample; use zero"
 
     def notices(self, begun: bool = False) -> list[str]:
-        """Sentences about flags that have no effect in this training, or not the one expected.
+        """Sentences about flags that have no effect in this training, or an unexpected one.
 
-        begun: an earlier process has begun it, with which it goes on.
+        begun: this run resumes a training that an earlier process has begun.
         """
         cases: Sequence[tuple[bool, str]] = (
             (
@@ -171,7 +172,7 @@ class TrainSettings:
             *(
                 (
                     getattr(self, name) < 0,
-                    f"-{name} is negative, so it is off, as in the original",
+                    f"-{name} is negative, so that loss is off, as in the original",
                 )
                 for name in ("pixel_loss_weight", "percep_loss_weight")
             ),

@@ -1,4 +1,4 @@
-"""Settings to and from YAML: one run, the keys being the flags of a program."""
+"""Reads and writes the settings of one run as YAML. The keys are the flags of a program."""
 
 from __future__ import annotations
 
@@ -27,24 +27,26 @@ SEVERAL_RUNS = ("defaults", "stages", "vary")
 
 
 def read_yaml(path: str | os.PathLike[str], base: S) -> S:
-    """Settings of a YAML file over ``base``, a dataclass of flags.
+    """``base``, a dataclass of flags, with the values of a YAML file.
 
-    Keys are the flags' names. Relative paths are relative to the file's folder. Raises: SettingsError naming
-    file, line and key.
+    Keys are the names of flags. Relative paths are relative to the folder of the file. Raises: SettingsError
+    naming file, line and key.
     """
     entries = yaml_entries(path)
     for key_node, node in entries:
         key, value = written(key_node), written(node)
         if key in SEVERAL_RUNS:
-            raise SettingsError(f"{path}: has '{key}:', so it is more than one run: nstyle run {path}")
+            raise SettingsError(f"{path}: '{key}:' means several runs; run it with: nstyle run {path}")
         if key == "program" and (value not in PROGRAMS or PROGRAMS[value].settings is not type(base)):
-            raise SettingsError(f"{path}: is a config of {value}; run it with that, or: nstyle run {path}")
+            raise SettingsError(f"{path}: is a config of {value}; run it with: nstyle run {path}")
     entries = [(key_node, node) for key_node, node in entries if written(key_node) != "program"]
     return replace(base, **flags_in(path, entries, type(base)))
 
 
 def flags_in(path: str | os.PathLike[str], entries: Entries, kind: type) -> dict[str, Any]:
-    """The flags of the dataclass ``kind`` in the entries of a mapping; paths as seen from here.
+    """The values of flags of the dataclass ``kind``, by name, from the entries of a YAML mapping.
+
+    Paths are made relative to the working directory.
 
     Raises: SettingsError naming file, line and key.
     """
@@ -54,13 +56,13 @@ def flags_in(path: str | os.PathLike[str], entries: Entries, kind: type) -> dict
         if key not in known:
             raise SettingsError(f"{where}: unknown key '{key}'{nearest(key, list(known))}")
         if key in changes:
-            raise SettingsError(f"{where}: '{key}' is given twice")
+            raise SettingsError(f"{where}: '{key}' is given twice; leave one out")
         changes[key] = flag_value(path, known[key], node)
     return changes
 
 
 def flag_value(path: str | os.PathLike[str], item: Flag, node: yaml.Node) -> Any:
-    """The value of one flag. Raises: SettingsError naming file and line."""
+    """The value of one flag from its YAML node. Raises: SettingsError naming file and line."""
     try:
         value = _from_yaml(item, _construct(node))
     except (TypeError, ValueError, OverflowError):
@@ -77,7 +79,7 @@ def place(path: str | os.PathLike[str], node: yaml.Node) -> str:
 
 
 def to_yaml(settings: DataclassInstance, folder: str | os.PathLike[str]) -> str:
-    """All settings as YAML for a file in ``folder``; files outside it get full paths."""
+    """All settings as YAML for a file in ``folder``. Files outside that folder get absolute paths."""
     values = {}
     for name, item in flags_of(type(settings)).items():
         value = getattr(settings, name)
@@ -88,10 +90,10 @@ def to_yaml(settings: DataclassInstance, folder: str | os.PathLike[str]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every character that ends a line: PyYAML writes some of them as they are, and reads a blank."""
+    """Escapes all line-end characters. PyYAML writes some of them unescaped and reads them as blanks."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Text, escaped where it has to be."""
+        """A text, in double quotes with escapes if it is not printable."""
         style = None if text.isprintable() else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
@@ -100,16 +102,16 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def dumped(values: Mapping[str, Any], width: int = 80) -> str:
-    """YAML that reads back as ``values``; lines are folded behind ``width`` letters."""
+    """YAML text for ``values``. Lines are folded after ``width`` characters."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width)
 
 
 def yaml_entries(path: str | os.PathLike[str]) -> Entries:
-    """Key and value of every entry of a file, as written. Raises: SettingsError."""
+    """The key and value nodes of all entries of a YAML file. Raises: SettingsError."""
     try:
         data = Path(path).read_bytes()
         if len(data) > MAXIMUM_BYTES:
-            raise SettingsError(f"{path}: {len(data)} bytes are too many for a config file")
+            raise SettingsError(f"{path}: too large for a config file ({len(data)} bytes)")
         node = yaml.compose(data.decode(), yaml.SafeLoader)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
@@ -130,7 +132,7 @@ def yaml_entries(path: str | os.PathLike[str]) -> Entries:
 
 
 def _construct(node: yaml.Node) -> Any:
-    """Raises ValueError for what cannot be made, such as the date 2024-13-45 or a word tagged as a number."""
+    """The Python value of a node. Raises: ValueError: invalid, such as the date 2024-13-45 or a wrong tag."""
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_document(node)
@@ -139,14 +141,14 @@ def _construct(node: yaml.Node) -> Any:
         LookupError,
         AttributeError,
         RecursionError,
-    ) as error:  # PyYAML's answers to a wrong tag
+    ) as error:  # what PyYAML raises for a wrong tag
         raise ValueError(error) from None
     finally:
         loader.dispose()
 
 
 def written(node: yaml.Node) -> str:
-    """What the file says there; aliases are not followed, so it stays short."""
+    """The text of a node in the file, shortened. Aliases are not resolved."""
     start, end = node.start_mark, node.end_mark
     text = " ".join((start.buffer or "")[start.pointer : end.pointer].split())
     if isinstance(node, yaml.ScalarNode) and not text.startswith("!"):
@@ -155,7 +157,7 @@ def written(node: yaml.Node) -> str:
 
 
 def _from_yaml(item: Flag, value: Any) -> Any:
-    """Raises TypeError or ValueError."""
+    """The value of a flag from a YAML value. Raises TypeError or ValueError if it does not fit the flag."""
     if is_list(item):
         return _list_from_yaml(item, value)
     if isinstance(item.default, bool):
@@ -178,7 +180,7 @@ def _list_from_yaml(item: Flag, value: Any) -> Any:
 
 
 def _number(value: Any) -> float:
-    """YAML reads 1e-3 (without a dot) as a string."""
+    """A number. Accepts strings, because YAML reads 1e-3 (without a dot) as a string."""
     if isinstance(value, str):
         return lua_number(value)
     if isinstance(value, bool):
@@ -193,7 +195,7 @@ def _checked(value: Any, kind: type) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Text that can be a file name. Raises TypeError or ValueError."""
+    """A text that is valid in a file name. Raises TypeError or ValueError."""
     text = str(_checked(value, str))
     if b"\0" in os.fsencode(text):
         raise ValueError(text)
@@ -226,7 +228,7 @@ def _seen_from(folder: str | os.PathLike[str], item: Flag, value: Any) -> Any:
 
 
 def _is_fixed(item: Flag, value: str) -> bool:
-    """Not relative to any folder: no path at all, or the original's name of the default model."""
+    """Whether a path is never relative to a YAML file: it is empty, or the default of a ``fixed`` flag."""
     return not value or (item.metadata["fixed"] and value == item.default)
 
 

@@ -298,7 +298,7 @@ def test_config_and_flags_given(here, capsys):
         ({"checkpoint_name": "taken"}, "-checkpoint_name taken.onnx: is a folder; name a file"),
         ({"log_file": "."}, "-log_file .: is a folder; name a file"),
         ({"tensorboard": "a.png"}, "-tensorboard a.png: is a file; name a folder"),
-        ({"arch": ""}, "-arch: names no layers"),
+        ({"arch": ""}, "-arch: there are no layers"),
         ({"arch": "U2"}, "-arch U2: has no layer with weights to train"),
         ({"learning_rate": "1e308"}, "-learning_rate 1e+308: must be at most 3e+38"),
         ({"weight_decay": "-1e308"}, "-weight_decay -1e+308: must be at most 3e+38"),

@@ -48,7 +48,7 @@ def test_two_networks_below_one_another(here, capsys):
         (("-models", "a.safetensors,resnet.safetensors"), "-models: all must have the same preprocessing"),
         (("-models", "a.safetensors,,b.safetensors"), "-models: lists no file, or has an empty name"),
         (("-models", "absent.t7"), "absent.t7: no such file; check the path"),
-        (("-gpu", "0", "-backend", "opencl"), "-backend opencl: neither"),
+        (("-gpu", "0", "-backend", "opencl"), "-backend opencl: ONNX Runtime"),
         (("-fps", "3"), "unknown flag -fps"),
         (("-video", "absent.mp4"), "absent.mp4: "),
     ],

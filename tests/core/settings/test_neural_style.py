@@ -111,19 +111,19 @@ def test_blend_weights_are_divided_by_their_sum():
         ({"style_scale": -1.0}, "-style_scale -1: must be greater than 0"),
         ({"num_iterations": math.inf}, "-num_iterations inf"),
         ({"image_size": 1e300}, "must be at most 16777216"),
-        ({"image_size": 1e6, "style_scale": 1e6}, "-style_scale: makes the style image too large"),
+        ({"image_size": 1e6, "style_scale": 1e6}, "-style_scale: the style image becomes too large"),
         ({"content_weight": 1e300}, "-content_weight 1e\\+300: must be at most 3e\\+38"),
         ({"tv_weight": -1e300}, "-tv_weight -1e\\+300: must be at most 3e\\+38"),
         ({"lbfgs_num_correction": 1e300}, "-lbfgs_num_correction .*: must be at most"),
         ({"multigpu_strategy": (3.0, math.inf)}, "-multigpu_strategy: must be finite numbers"),
         ({"style_weight": math.inf}, "-style_weight inf: must be a finite number"),
-        ({"content_image": ""}, "-content_image: no file is named"),
-        ({"output_image": ""}, "-output_image: no file is named"),
+        ({"content_image": ""}, "-content_image: the file name is empty"),
+        ({"output_image": ""}, "-output_image: the file name is empty"),
         ({"style_image": ("a", "", "b")}, "-style_image: there is an empty name"),
         ({"threads": -1.0}, "-threads -1: must be a whole number"),
         ({"threads": 1.5}, "-threads 1.5: must be a whole number"),
         ({"content_weight": math.nan}, "-content_weight nan: must be a finite number"),
-        ({"style_image": ()}, "-style_image: no image is named"),
+        ({"style_image": ()}, "-style_image: the file name is empty"),
         ({"style_blend_weights": (1.0, 2.0)}, "same number of elements: 2 weights, 1 images"),
         ({"style_blend_weights": (0.0,)}, "whose sum is not 0"),
         ({"content_layers": (), "style_layers": ()}, "nothing to optimise"),
@@ -158,7 +158,7 @@ def test_values_the_original_accepts(changes):
         ({"style_image": ("a", "b", "a")}, "-style_image names a picture more than once"),
         ({"learning_rate": 1.0}, "-learning_rate has no effect on L-BFGS"),
         ({"optimizer": "adam", "lbfgs_num_correction": 5.0}, "-lbfgs_num_correction has no effect"),
-        ({"pooling": "mean"}, "-pooling mean: taken as max"),
+        ({"pooling": "mean"}, "-pooling mean: treated as max"),
         ({"multigpu_strategy": (3.0,)}, "-multigpu_strategy has no effect"),
         ({"backend": "clnn"}, "no OpenCL"),
         ({"original_colors": 2.0}, "-original_colors 2: has no effect"),
@@ -242,7 +242,7 @@ def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(SettingsError, match=r"binary\.yml: not a text file"):
         read_yaml(tmp_path / "binary.yml", Settings())
     (tmp_path / "huge.yml").write_bytes(b"#" * (1 << 21))
-    with pytest.raises(SettingsError, match="too many for a config file"):
+    with pytest.raises(SettingsError, match="too large for a config file"):
         read_yaml(tmp_path / "huge.yml", Settings())
     assert read_yaml(write(tmp_path / "empty.yml", ""), Settings()) == Settings()
 

@@ -76,13 +76,13 @@ def test_the_program_decides_which_flags_there_are(config):
     read = read_config(config("program: fast_neural_style\nmedian_filter: 0\n"))
     assert read.stages[0].settings == TransformSettings(median_filter=0.0)
     assert read_yaml("run.yml", TransformSettings()) == TransformSettings(median_filter=0.0)
-    with pytest.raises(SettingsError, match=r"run.yml: is a config of fast_neural_style; run it with that"):
+    with pytest.raises(SettingsError, match=r"is a config of fast_neural_style; run it with: nstyle"):
         read_yaml("run.yml", Settings())
 
 
 @pytest.mark.parametrize("section", ["stages: {a: {seed: 1}}", "vary: {seed: [1]}"])
 def test_the_drop_ins_take_single_runs(config, section):
-    with pytest.raises(SettingsError, match="so it is more than one run: nstyle run"):
+    with pytest.raises(SettingsError, match="means several runs; run it with: nstyle run"):
         read_yaml(config(section), Settings())
 
 

@@ -157,7 +157,7 @@ def test_encoder(preprocessing):
         ({"task": "upsample"}, "-style_layers: -task upsample has no style image"),
         (
             {"task": "upsample", "style_layers": (), "style_weights": (), "padding_type": "none"},
-            "-padding_type none: crops the result",
+            "-padding_type none: it crops the result",
         ),
         (
             {"task": "upsample", "style_layers": (), "style_weights": (), "percep_loss_weight": 0.0},
@@ -165,10 +165,10 @@ def test_encoder(preprocessing):
         ),
         ({"batch_size": 1.5}, "-batch_size 1.5: must be a whole number"),
         ({"accumulate": 0.0}, "-accumulate 0: must be greater than 0"),
-        ({"content_layers": ("9", "9")}, "-content_layers: names '9' twice"),
+        ({"content_layers": ("9", "9")}, "-content_layers: '9' is named twice"),
         ({"precision": "half"}, "-precision half: must be one of full, mixed"),
         ({"backend": "opencl"}, "-backend opencl: PyTorch has no OpenCL"),
-        ({"h5_file": ""}, "no pictures are named"),
+        ({"h5_file": ""}, "-h5_file and -train_dir are both empty"),
     ],
 )
 def test_flags_that_mean_nothing(changes, message):
