@@ -119,7 +119,7 @@ def test_blend_weights_are_divided_by_their_sum():
         ({"style_weight": math.inf}, "-style_weight inf: must be a finite number"),
         ({"content_image": ""}, "-content_image: the file name is empty"),
         ({"output_image": ""}, "-output_image: the file name is empty"),
-        ({"style_image": ("a", "", "b")}, "-style_image: there is an empty name"),
+        ({"style_image": ("a", "", "b")}, "-style_image: there is an empty file name"),
         ({"threads": -1.0}, "-threads -1: must be a whole number"),
         ({"threads": 1.5}, "-threads 1.5: must be a whole number"),
         ({"content_weight": math.nan}, "-content_weight nan: must be a finite number"),
@@ -161,7 +161,7 @@ def test_values_the_original_accepts(changes):
         ({"pooling": "mean"}, "-pooling mean: treated as max"),
         ({"multigpu_strategy": (3.0,)}, "-multigpu_strategy has no effect"),
         ({"backend": "clnn"}, "no OpenCL"),
-        ({"original_colors": 2.0}, "-original_colors 2: has no effect"),
+        ({"original_colors": 2.0}, "-original_colors 2 has no effect"),
     ],
 )
 def test_flags_without_effect_are_named(changes, fragment):

@@ -234,8 +234,8 @@ def test_the_schema_takes_what_we_take_and_refuses_what_we_refuse(config):
         ("num_iterations: .inf", "-num_iterations inf: must be a finite number"),
         ("save_iter: .inf", None),
         ("num_iterations: 1e+13", "makes more than 100,000 intermediate images; -save_iter 0 makes none"),
-        ("{program: slow_neural_style, num_iterations: .inf}", "-num_iterations: must be finite"),
-        ("{program: slow_neural_style, save_every: .inf}", "-save_every: must be finite"),
+        ("{program: slow_neural_style, num_iterations: .inf}", "-num_iterations: must be a finite number"),
+        ("{program: slow_neural_style, save_every: .inf}", "-save_every: must be a finite number"),
         (
             "{program: slow_neural_style, num_iterations: 1e+13}",
             "intermediate images; -save_every 0 makes none",
