@@ -1,1 +1,1 @@
-"""The registry of weights and of the gallery's pictures: where to fetch them, how to verify them."""
+"""The registries of model files and gallery pictures: where to fetch the files and how to verify them."""

@@ -1,4 +1,4 @@
-"""Checksums of a file, and by its first bytes what it is if it is no model at all."""
+"""Checksums of files, and detection of files that are not models by their first bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD_BYTES = 4096
 
 @dataclass(frozen=True)
 class Digests:
-    """Checksums in lower-case hexadecimal and the size in bytes of one file."""
+    """The checksums (lower-case hexadecimal) and the size in bytes of one file."""
 
     md5: str
     sha256: str
@@ -38,12 +38,12 @@ def file_digests(path: str | Path, progress: Callable[[int], None] | None = None
 
 
 def foreign_content(head: bytes) -> str | None:
-    """Say what a file beginning with ``head`` is if it cannot be a caffemodel, else None.
+    """What kind of file begins with ``head``, if it cannot be a caffemodel. Otherwise None.
 
-    The answer is a predicate and, behind a semicolon, advice: "is a web page ...; download it again".
+    The text is a predicate and, after a semicolon, advice: "is a web page ...; download it again".
     head: the first ``HEAD_BYTES`` bytes, or all of a shorter file.
     """
-    from caffe_loader.sniff import describe  # brings numpy and protobuf, which finding a file does not need
+    from caffe_loader.sniff import describe  # imports numpy and protobuf, which most commands do not need
 
     return describe(head) if head else "is an empty file"
 

@@ -1,7 +1,7 @@
-"""Fetching a file of a table: mirrors in order, resuming, verified before it gets its name.
+"""Downloads a file of a registry: tries its mirrors in order, resumes, and verifies the file.
 
-While it is fetched the file is called ``FILE.part``; it is kept when the transfer is interrupted and removed
-when its content is wrong. Only a verified file is renamed to ``FILE``.
+During the transfer the file is named ``FILE.part``. It is kept if the transfer is interrupted, and removed if
+its content is wrong. Only a verified file is renamed to ``FILE``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Verifying:
-    """The file ``path`` of ``total`` bytes is being read once to be verified."""
+    """The verification of the file ``path`` with ``total`` bytes begins."""
 
     path: Path
     total: int
@@ -42,7 +42,7 @@ class Verifying:
 
 @dataclass(frozen=True)
 class MirrorFailed:
-    """``url`` is given up or, if ``retrying``, asked once more, because of ``reason``."""
+    """``url`` failed because of ``reason``. It is tried again if ``retrying``, else given up."""
 
     url: str
     reason: str
@@ -51,7 +51,7 @@ class MirrorFailed:
 
 @dataclass(frozen=True)
 class Unusable:
-    """The file that is there already is not the one wanted and will be replaced; ``reason`` names it."""
+    """The existing file is wrong and will be replaced. ``reason`` says what is wrong and names the file."""
 
     reason: str
 
@@ -61,7 +61,7 @@ Report = Callable[[Event], None]
 
 
 def _ignore(event: Event) -> None:
-    """Report to nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ class _Job:
 def fetch(
     entry: FileEntry, directory: str | Path, report: Report = _ignore, limits: Limits | None = None
 ) -> Path:
-    """Return the verified file of ``entry`` in ``directory``, fetched if it is not there already.
+    """Return the verified file of ``entry`` in ``directory``. Downloads it if it is missing or wrong.
 
-    report: called with what happens, for progress and notices.  limits: time-outs and retries.
-    A file without published checksum is never resumed, since a mixture of two files would go unnoticed.
-    Raises RegistryError if no mirror has it, saying what each of them answered and how to place it by hand,
-    or if the disk is too small or cannot be written. KeyboardInterrupt passes; the partial file stays.
+    report: called with every event, for progress and notices.  limits: time-outs and retries.
+    A file without a published checksum is not resumed, because a mixture of two files would not be noticed.
+    Raises RegistryError if every mirror fails (with the reasons, and how to get the file by hand) or if the
+    disk is full or cannot be written. KeyboardInterrupt is not caught; the partial file is kept.
     """
     job = _Job(entry, Path(directory) / entry.file, report, limits or Limits())
     failures = []
@@ -102,15 +102,15 @@ def fetch(
             failures.append(f"{url}: {failure}")
     except OSError as error:
         place = error.filename or job.part
-        raise RegistryError(f"{place}: {error.strerror or error}; what was received is kept") from error
+        raise RegistryError(f"{place}: {error.strerror or error}; the part received is kept") from error
     raise RegistryError(_given_up(job, failures))
 
 
 def install(entry: FileEntry, source: str | Path, directory: str | Path, report: Report = _ignore) -> Path:
-    """Verify ``source`` as the file of ``entry`` and place it in ``directory``.
+    """Verify that ``source`` is the file of ``entry`` and put it into ``directory``. Returns its new path.
 
-    It is hard-linked if the file system can, else copied; returns its new path.
-    Raises RegistryError if it is not that file, OSError if it cannot be read or placed.
+    The file is hard-linked if the file system supports it, else copied.
+    Raises RegistryError if it is not that file, OSError if it cannot be read or written.
     """
     source, target = Path(source).resolve(), Path(directory) / entry.file
     verification = _verify(entry, source, target.parent, report)
@@ -127,11 +127,11 @@ def install(entry: FileEntry, source: str | Path, directory: str | Path, report:
 
 
 def _fetch_from(url: str, job: _Job) -> str | None:
-    """Fetch from one mirror; return None, or why it failed."""
+    """Download from one mirror. Returns None, or why it failed."""
     resumed = job.part.exists()
     failure = _fetch_once(url, job)
     if failure is not None and resumed and not job.part.exists():
-        # What was continued was another file's beginning, and is removed: once more, from zero.
+        # The partial file was the beginning of another file and is removed: try again from byte 0.
         job.report(MirrorFailed(url, failure, retrying=True))
         failure = _fetch_once(url, job)
     if failure is not None:
@@ -176,7 +176,7 @@ def _given_up(job: _Job, failures: list[str]) -> str:
     if not job.entry.urls:
         return f"{job.entry.name}: {by_hand}"
     kept = "; the part received is kept, run again to continue" if job.part.exists() else ""
-    return f"{job.entry.name} could not be fetched: {'; '.join(failures)}{kept}; or {by_hand}"
+    return f"{job.entry.name} could not be downloaded: {'; '.join(failures)}{kept}; or {by_hand}"
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The entries of a registry of models: what is known of a file, and of the network in it."""
+"""The entries of the model registry: the facts about a model file and its network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from core.models.file_entries import FILE_RULES, FileEntry, Rules, is_file_name,
 
 @dataclass(frozen=True)
 class ModelEntry(FileEntry):
-    """One model of the registry, a file of vgg_models/; one without ``urls`` is part of the clone.
+    """One model of the registry, a file in vgg_models/. Without ``urls`` it is part of the clone.
 
-    proto: the layer description under vgg_models/.
-    content_layers, style_layers: the layers neural_style uses with this network.
+    proto: the layer description (prototxt) in vgg_models/.
+    content_layers, style_layers: the recommended layers of this network for neural_style.
     """
 
     proto: str
@@ -24,11 +24,11 @@ class ModelEntry(FileEntry):
     style_layers: tuple[str, ...]
 
     def foreign(self, head: bytes) -> str | None:
-        """Say what a file beginning with ``head`` is if it cannot be a caffemodel."""
+        """What kind of file begins with ``head``, if it cannot be a caffemodel."""
         return foreign_content(head)
 
     def absent(self, path: Path) -> str | None:
-        """Say which layer's name ``path`` does not contain."""
+        """Says which layer of the entry ``path`` does not contain. None if it contains all of them."""
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             for name in self.content_layers + self.style_layers:
                 if content.find(name.encode()) < 0:
@@ -36,20 +36,20 @@ class ModelEntry(FileEntry):
         return None
 
     def likeness(self) -> str:
-        """What is known of a file whose layers were found."""
+        """What is known about a file that contains the layers."""
         return f"has the layers of {self.name}"
 
     def by_hand(self, target: Path) -> str:
-        """Look for it and add it, or take it from the clone again."""
+        """How to get the file by hand: find and add it, or restore it from the clone."""
         if not self.urls:
-            return f"is part of the clone, get it back: git checkout -- vgg_models/{self.file}"
-        return f"look for {self.file} by hand, see {self.page}, and place it with: nstyle models add FILE"
+            return f"is part of the clone; restore it with: git checkout -- vgg_models/{self.file}"
+        return f"download {self.file} by hand (see {self.page}) and add it with: nstyle models add FILE"
 
 
 def read_entries(path: Path) -> dict[str, ModelEntry]:
-    """Read and check the registry file ``path``; the order is the file's.
+    """Read and check the registry file ``path``. Entries are in the order of the file.
 
-    Raises RegistryError naming file, entry and key if it is unreadable or not as it should be.
+    Raises RegistryError naming file, entry and key if it cannot be read or is not valid.
     """
     return read_table(path, "models", ModelEntry, _RULES)
 

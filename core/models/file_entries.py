@@ -1,4 +1,4 @@
-"""Tables of files to be fetched, as YAML: what an entry says about its file, and checking every key of it."""
+"""Reads and checks the YAML registries of downloadable files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import yaml
 from core.errors import RegistryError
 from core.models.checksums import Digests
 
-Head = bytes  # inside FileEntry that name is a field's
+Head = bytes  # an alias, because FileEntry has a field named bytes
 Rules = Mapping[str, tuple[Callable[[Any], bool], str]]
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file; ``bytes``, ``md5`` and ``sha256`` are None where nothing was published.
+    """One downloadable file. ``bytes``, ``md5`` and ``sha256`` are None if they were not published.
 
-    name: its key.  file: its name in the folder it belongs to.
-    what, licence, page: one line each for people; ``page`` is where to look for the file by hand.
-    urls: addresses in the order to try them.  md5, sha256: lower-case hexadecimal.
+    name: the key of the entry.  file: the file name, without folder.
+    what, licence: one line each, shown to the user.  page: the web page about the file.
+    urls: addresses, in the order to try them.  md5, sha256: lower-case hexadecimal.
     """
 
     name: str
@@ -38,28 +38,28 @@ class FileEntry:
 
     @property
     def has_checksum(self) -> bool:
-        """Whether a file can be recognised by its content."""
+        """Whether a checksum is known, so that the file can be recognised by its content."""
         return self.md5 is not None or self.sha256 is not None
 
     def matches(self, digests: Digests) -> bool:
-        """Whether nothing published for this entry contradicts ``digests``."""
+        """Whether ``digests`` equal everything published for this entry."""
         pairs = ((self.bytes, digests.bytes), (self.md5, digests.md5), (self.sha256, digests.sha256))
         return all(published in (None, found) for published, found in pairs)
 
     def foreign(self, head: Head) -> str | None:
-        """Say what a file beginning with ``head`` is if it is of another kind, advice behind a semicolon."""
+        """What kind of file begins with ``head``, if it is another kind, and advice after a semicolon."""
         raise NotImplementedError
 
     def absent(self, path: Path) -> str | None:
-        """Say what ``path`` lacks; asked where no checksum can tell, so that not any file passes."""
+        """What is missing in the file ``path``, or None. Used if there is no checksum to verify the file."""
         return None
 
     def likeness(self) -> str:
-        """What can be said, as a predicate, of a file for which no checksum was published."""
+        """What is known, as a predicate, about a file without a published checksum."""
         raise NotImplementedError
 
     def by_hand(self, target: Path) -> str:
-        """How to get the file as ``target`` if it cannot be fetched."""
+        """How to get the file as ``target`` if the download fails."""
         raise NotImplementedError
 
 
@@ -67,9 +67,9 @@ Entry = TypeVar("Entry", bound=FileEntry)
 
 
 def read_table(path: Path, key: str, kind: type[Entry], rules: Rules) -> dict[str, Entry]:
-    """Read the entries below ``key`` of the YAML file ``path`` and check them; the order is the file's.
+    """Read and check the entries under ``key`` in the YAML file ``path``, in the order of the file.
 
-    Raises RegistryError naming file, entry and key if it is unreadable or not as it should be.
+    Raises RegistryError naming file, entry and key if the file cannot be read or is not valid.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -102,12 +102,12 @@ def _values(where: str, values: Any, kind: type[Entry], rules: Rules) -> dict[st
 
 
 def is_line(value: Any) -> bool:
-    """Whether it is one line of text, and not empty."""
+    """Whether ``value`` is one line of text, and not empty."""
     return isinstance(value, str) and bool(value.strip()) and "\n" not in value
 
 
 def is_file_name(value: Any) -> bool:
-    """Whether it is a file's name without folders."""
+    """Whether ``value`` is a file name without folders."""
     return is_line(value) and PurePosixPath(value).name == value
 
 

@@ -1,6 +1,6 @@
-"""The pictures that the configs of configs/gallery/ start from: their manifest, fetching and verifying them.
+"""The input pictures of the configs in configs/gallery/: reads their manifest, downloads and verifies them.
 
-They are the works of others, so none is part of the clone.
+The pictures are works of others, so they are not part of the clone.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ __all__ = ["INPUTS_DIR", "MANIFEST", "InputEntry", "fetch_input", "load_manifest
 
 _ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = _ROOT / "configs" / "gallery" / "inputs.yaml"
-INPUTS_DIR = _ROOT / "inputs"  # where those configs look
+INPUTS_DIR = _ROOT / "inputs"  # the folder that those configs name
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
 @dataclass(frozen=True)
 class InputEntry(FileEntry):
-    """One picture of the manifest; ``what`` is title, artist and year where they are known."""
+    """One picture of the manifest. ``what``: title, artist and year, if known."""
 
     def foreign(self, head: bytes) -> str | None:
-        """Say so if ``head`` begins neither a JPEG nor a PNG, as a server's "not found" page does."""
+        """Says if ``head`` is not the beginning of a JPEG or PNG, for example of a "not found" page."""
         if not head:
             return "is an empty file"
-        return None if head.startswith(_SIGNATURES) else "is no JPEG or PNG picture; get it from elsewhere"
+        return None if head.startswith(_SIGNATURES) else "is not a JPEG or PNG; get it from another address"
 
     def likeness(self) -> str:
-        """Of an unpublished checksum nothing but the kind of file is known."""
-        return f"is a picture, taken for {self.name}"
+        """Without a published checksum, only the kind of the file is known."""
+        return f"is a picture, assumed to be {self.name}"
 
     def by_hand(self, target: Path) -> str:
-        """Look for it on its page."""
-        return f"look for it by hand, see {self.page}, and save it as {target}"
+        """How to get the picture by hand."""
+        return f"download it by hand (see {self.page}) and save it as {target}"
 
 
 def load_manifest(path: str | Path | None = None) -> dict[str, InputEntry]:
-    """Read and check a manifest, by default configs/gallery/inputs.yaml; the order is the file's.
+    """Read and check a manifest, by default configs/gallery/inputs.yaml. Keeps the order of the file.
 
-    Raises RegistryError naming file, entry and key if it is unreadable or not as it should be.
+    Raises RegistryError naming file, entry and key if it cannot be read or is not valid.
     """
     return read_table(MANIFEST if path is None else Path(path), "inputs", InputEntry, FILE_RULES)
 
@@ -52,21 +52,21 @@ def load_manifest(path: str | Path | None = None) -> dict[str, InputEntry]:
 def fetch_input(
     entry: InputEntry, directory: str | Path, report: Report, limits: Limits | None = None
 ) -> Verification:
-    """See to it that the picture of ``entry`` lies in ``directory``, and say what it was verified by.
+    """Download the picture of ``entry`` into ``directory``, if it is missing, and verify it.
 
-    A file that lies there is never replaced. report, limits: as for ``core.models.download.fetch``.
-    Raises RegistryError if another file has its name, or if it cannot be fetched.
+    An existing file is never replaced. report, limits: see ``core.models.download.fetch``.
+    Raises RegistryError if an existing file is another picture, or if the download fails.
     """
     target = Path(directory) / entry.file
     if not target.exists():
         fetch(entry, directory, report, limits)
     found = verify_input(entry, directory)
     if not found.passed:
-        raise RegistryError(f"{found.message}; it is left as it is: move it away and fetch again")
+        raise RegistryError(f"{found.message}; it was not changed: move it away and fetch again")
     return found
 
 
 def verify_input(entry: InputEntry, directory: str | Path) -> Verification:
-    """Compare the picture of ``entry`` in ``directory`` with what was published, else with the first one."""
+    """Verify the picture of ``entry`` in ``directory`` by its published checksum, or by the recorded one."""
     folder = Path(directory)
     return verify(entry, folder / entry.file, record=folder / RECORD_NAME)

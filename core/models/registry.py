@@ -1,6 +1,6 @@
-"""The known model files: the registry in vgg_models/, and where a file named by a user is.
+"""The registry of model files in vgg_models/, and the search for the model file that a user names.
 
-Old scripts say ``models/X.caffemodel``; such a path is looked up in vgg_models/ under its base name.
+Old scripts use ``models/X.caffemodel``. If there is no such file, vgg_models/X.caffemodel is used.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ MODELS_DIR = Path(__file__).resolve().parents[2] / "vgg_models"
 
 
 def load_registry(path: str | Path | None = None) -> dict[str, ModelEntry]:
-    """Read and check a registry file, by default vgg_models/registry.yaml; the order is the file's.
+    """Read and check a registry file, by default vgg_models/registry.yaml. Keeps the order of the file.
 
-    Raises RegistryError naming file, entry and key if it is unreadable or not as it should be.
+    Raises RegistryError naming file, entry and key if it cannot be read or is not valid.
     """
     return read_entries(MODELS_DIR / "registry.yaml" if path is None else Path(path))
 
@@ -43,10 +43,10 @@ def load_registry(path: str | Path | None = None) -> dict[str, ModelEntry]:
 def identify(
     path: str | Path, registry: Mapping[str, ModelEntry] | None = None, digests: Digests | None = None
 ) -> ModelEntry | None:
-    """Return the registry's entry whose size and checksums the file ``path`` has, else None.
+    """Return the registry entry with the size and checksums of the file ``path``. None if there is none.
 
-    digests: the file's own, if known; otherwise it is read once, unless its size rules out all entries.
-    Raises OSError if the file cannot be read, RegistryError if the registry cannot.
+    digests: of the file, if known. Otherwise the file is read once, unless no entry has its size.
+    Raises OSError if the file cannot be read, RegistryError if the registry cannot be read.
     """
     entries = (load_registry() if registry is None else registry).values()
     size = Path(path).stat().st_size if digests is None else digests.bytes
@@ -58,10 +58,10 @@ def identify(
 
 
 def recognise(path: str | Path, progress: Callable[[int], None] | None = None) -> ModelEntry:
-    """Return the entry of the model file ``path``: by its checksums, or by its name if none were published.
+    """Return the registry entry of the file ``path``, by its checksums, or by its name if none are known.
 
     progress: called with the number of bytes of each portion read.
-    Raises RegistryError saying what the file is if it is no known model; OSError if it cannot be read.
+    Raises RegistryError if it is not a registered model, OSError if it cannot be read.
     """
     wrong = describe_wrong_file(path)
     if wrong is not None:
@@ -76,15 +76,15 @@ def recognise(path: str | Path, progress: Callable[[int], None] | None = None) -
     if named is not None:
         raise RegistryError(verify(named, path).message)
     raise RegistryError(
-        f"{path}: is none of the registered models ({', '.join(registry)}), its sha256 is {digests.sha256}; "
-        f"a model of your own needs no registration: -model_file {path}"
+        f"{path}: is not a registered model ({', '.join(registry)}); its sha256 is {digests.sha256}; "
+        f"other models need no registration, use: -model_file {path}"
     )
 
 
 def find_model_file(path: str) -> Path:
-    """Return the model file meant by ``path``: itself, or the file of the same base name in vgg_models/.
+    """Return ``path`` if it exists, else the file with the same base name in vgg_models/.
 
-    Raises RegistryError saying how to get it if there is neither.
+    Raises RegistryError, saying how to get the file, if neither exists.
     """
     found = _find(path)
     if found is not None:
@@ -94,21 +94,19 @@ def find_model_file(path: str) -> Path:
     if entry is None:
         known = ", ".join(sorted(entry.file for entry in registry.values()))
         raise RegistryError(
-            f"{path}: no such model file, nor one of that name in {MODELS_DIR}; known are {known}"
+            f"{path}: no such model file, here or in {MODELS_DIR}; the known models are {known}"
         )
-    raise RegistryError(
-        f"{path}: no such model file, nor one of that name in {MODELS_DIR}; {_how_to_get(entry)}"
-    )
+    raise RegistryError(f"{path}: no such model file, here or in {MODELS_DIR}; {_how_to_get(entry)}")
 
 
 def find_proto_file(path: str) -> Path | None:
-    """Return the description meant by ``path``, found as by ``find_model_file``; None, as it is optional."""
+    """Return the prototxt for ``path``, searched like a model file. None if there is none: it is optional."""
     return _find(path)
 
 
 def _find(path: str) -> Path | None:
     for candidate in (Path(path), MODELS_DIR / Path(path).name):
-        with suppress(OSError):  # a folder that may not be searched: the file is not found there
+        with suppress(OSError):  # no permission to search the folder: the file is not found there
             if candidate.is_file():
                 return candidate
     return None
@@ -116,12 +114,12 @@ def _find(path: str) -> Path | None:
 
 def _how_to_get(entry: ModelEntry) -> str:
     if not entry.urls:
-        return f"it is part of the clone: git checkout -- vgg_models/{entry.file}"
+        return f"it is part of the clone; restore it with: git checkout -- vgg_models/{entry.file}"
     make = " (or: make models)" if entry.name == "vgg19" else ""
     size = "" if entry.bytes is None else f", {entry.bytes:,} bytes"
     part = MODELS_DIR / f"{entry.file}.part"
-    begun = f", {part.stat().st_size:,} bytes of it are there already" if part.is_file() else ""
+    begun = f", {part.stat().st_size:,} bytes of it already downloaded" if part.is_file() else ""
     return (
         f"get it with: nstyle models fetch {entry.name}{make}{size}{begun}; "
-        f"or take your own copy: nstyle models add FILE; its addresses are in vgg_models/registry.yaml"
+        f"or add your own copy: nstyle models add FILE; the addresses are in vgg_models/registry.yaml"
     )

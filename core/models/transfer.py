@@ -1,4 +1,4 @@
-"""One HTTP request that begins or continues a partial file."""
+"""Starts or continues the download of a file with one HTTP request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from core.errors import RegistryError
 from core.models.checksums import HEAD_BYTES
 
-if TYPE_CHECKING:  # requests takes a quarter of a second to import; it is, inside the functions that use it
+if TYPE_CHECKING:  # importing requests takes a quarter of a second: functions import it when they need it
     import requests
 
 _CHUNK_BYTES = 1 << 16
@@ -22,18 +22,17 @@ _PASSING_STATUS = frozenset((429, 500, 502, 503, 504))
 
 
 class RefusedError(Exception):
-    """This address has nothing usable now: asking again will not help."""
+    """This address cannot deliver the file. A new attempt will not help."""
 
 
 class BrokenError(Exception):
-    """The transfer came apart or the server is busy: asking again may help."""
+    """The transfer was interrupted or the server is busy. A new attempt may help."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait: seconds for a connection and for the next bytes, attempts per address, pause between.
-
-    The pause doubles with each attempt.
+    """Time-outs and retries: seconds for a connection and for the next bytes, attempts per address, and the
+    pause between attempts in seconds, which doubles each time.
     """
 
     connect_seconds: float = 10.0
@@ -44,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Started:
-    """``url`` answers; ``done`` of ``total`` bytes are there already (total None: not told)."""
+    """``url`` has answered. ``done`` of ``total`` bytes are already there. total: None if unknown."""
 
     url: str
     done: int
@@ -53,7 +52,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Received:
-    """``count`` more bytes were received, or, after ``Verifying``, checked."""
+    """``count`` more bytes were received or, after ``Verifying``, verified."""
 
     count: int
 
@@ -66,13 +65,13 @@ def transfer(
     report: Callable[[Started | Received], None],
     foreign: Callable[[bytes], str | None],
 ) -> None:
-    """Complete ``part`` from ``url``, continuing behind the bytes it has.
+    """Download ``url`` into the file ``part``, after the bytes it already has.
 
-    size: the whole file's in bytes, if known.  report: called when the server answers and for each portion.
-    foreign: says of the first bytes what they are if not of the file wanted, else None.
-    A server that ignores the wish to continue sends all, and the file begins anew.
-    Raises RefusedError or BrokenError, with what was received before kept; RegistryError if the disk is too
-    small; OSError if the file cannot be written.
+    size: of the whole file in bytes, if known.  report: called when the server answers and for each portion.
+    foreign: returns what the first bytes are if they are another kind of file, else None.
+    If the server does not support continuing, it sends the whole file and ``part`` is overwritten.
+    Raises RefusedError or BrokenError (the bytes received are kept), RegistryError if the disk is too full,
+    OSError if the file cannot be written.
     """
     import requests
 
@@ -102,7 +101,7 @@ def _is_whole_already(response: requests.Response, start: int) -> bool:
 
 
 def _placed(response: requests.Response, part: Path, start: int, size: int | None) -> tuple[int, int | None]:
-    """Return the offset at which the answer belongs and the size of the whole file as the server tells it."""
+    """Return the offset of the answer in the file, and the size of the whole file if the server sends it."""
     status = f"HTTP {response.status_code} {response.reason}".rstrip()
     if response.status_code in _PASSING_STATUS:
         raise BrokenError(status)
@@ -116,7 +115,7 @@ def _placed(response: requests.Response, part: Path, start: int, size: int | Non
     total = int(told[2]) if told and told[2] != "*" else size
     if told is None or int(told[1]) != start:
         part.unlink()
-        raise BrokenError(f"cannot continue at byte {start:,} ({status}), beginning anew")
+        raise BrokenError(f"cannot continue at byte {start:,} ({status}), starting again")
     return start, total
 
 
@@ -130,7 +129,7 @@ def _receive(
 ) -> None:
     offset, told = placed
     if None not in (size, told) and told != size:
-        raise RefusedError(f"has a file of {told:,} bytes, not of {size:,}")
+        raise RefusedError(f"has a file of {told:,} bytes instead of {size:,}")
     total = told if size is None else size
     _require_space(part, total)
     report(Started(url, offset, total))
@@ -147,7 +146,7 @@ def _receive(
 
 
 def _portions(response: requests.Response, foreign: Callable[[bytes], str | None] | None) -> Iterator[bytes]:
-    """The answer in portions, of which the first is looked at, unless it continues a file, and refused."""
+    """The answer in portions. Raises RefusedError if ``foreign`` rejects the first bytes."""
     portions, head = response.iter_content(_CHUNK_BYTES), b""
     while len(head) < HEAD_BYTES and (portion := next(portions, b"")):
         head += portion
@@ -163,11 +162,13 @@ def _require_space(part: Path, total: int | None) -> None:
     needed = total - present + _SPARE_BYTES
     free = shutil.disk_usage(part.parent).free
     if free < needed:
-        raise RegistryError(f"{part.parent}: needs {needed:,} bytes, but only {free:,} are free; make room")
+        raise RegistryError(
+            f"{part.parent}: needs {needed:,} bytes, but only {free:,} are free; free some disk space"
+        )
 
 
 def _translated(error: requests.exceptions.RequestException, limits: Limits) -> RefusedError | BrokenError:
-    """Say in a few words what ``error`` means, and whether to ask again."""
+    """``error`` in a few words, as a RefusedError or (if a new attempt may help) a BrokenError."""
     import requests
     import urllib3
 
@@ -190,7 +191,7 @@ def _translated(error: requests.exceptions.RequestException, limits: Limits) -> 
 
 
 def _system_reason(error: BaseException) -> str:
-    """The operating system's words behind a chain of wrapped errors, such as "Connection refused"."""
+    """The operating system's message in a chain of wrapped errors, such as "Connection refused"."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

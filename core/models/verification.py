@@ -1,7 +1,7 @@
-"""Whether a file is the one it should be, and what it is otherwise.
+"""Verifies that a file is the one of a registry entry.
 
-What was published is in its table. A sha256 nobody published is not invented: the first time a file
-passes, its own is written to ``verified.json`` beside it, and later files must have the same.
+The registry has the published sizes and checksums. If no sha256 was published, the sha256 of the first file
+that passes is recorded in ``verified.json`` beside it. Later files must have the same.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of ``verify``: ``message`` is one sentence that begins with the path.
+    """The result of ``verify``. ``message`` is one sentence that begins with the path.
 
-    status: ``ok``; ``unchecked`` if nothing was ever published to check against; otherwise what is wrong.
-    digests: the file's own, None if it was not worth reading.
+    status: ``ok``; ``unchecked`` if neither size nor checksum was published; otherwise what is wrong.
+    digests: of the file; None if it was wrong before its checksums were computed.
     """
 
     status: Status
@@ -47,7 +47,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether the file may be used as what it should be."""
+        """Whether the file may be used."""
         return self.status in ("ok", "unchecked")
 
 
@@ -57,10 +57,10 @@ def verify(
     progress: Callable[[int], None] | None = None,
     record: Path | None = None,
 ) -> Verification:
-    """Compare the file ``path`` with everything known about ``entry``; it is read at most once.
+    """Compare the file ``path`` with everything known about ``entry``. Reads the file at most once.
 
     progress: called with the number of bytes of each portion read.
-    record: the ``verified.json`` to compare with and add to where no sha256 was published; None for neither.
+    record: the ``verified.json`` to compare with and add to, if no sha256 was published. None: not used.
     Raises OSError if an existing file cannot be read, RegistryError if ``record`` is damaged.
     """
     path = Path(path)
@@ -72,7 +72,7 @@ def verify(
         return Verification("wrong md5", f"{path}: {_damaged(entry, 'md5', digests.md5, entry.md5)}", digests)
     sha256 = entry.sha256 or (_recorded(record, entry) if record else None)
     if sha256 not in (None, digests.sha256):
-        origin = "" if entry.sha256 else f", that of the file first verified here (see {record})"
+        origin = "" if entry.sha256 else f", the sha256 of the first verified file (see {record})"
         message = f"{path}: {_damaged(entry, 'sha256', digests.sha256, sha256)}{origin}"
         return Verification("wrong sha256", message, digests)
     if record is not None and entry.sha256 is None:
@@ -81,9 +81,9 @@ def verify(
 
 
 def describe_wrong_file(path: str | Path, entry: FileEntry | None = None) -> str | None:
-    """Say in one sentence what is visibly wrong with ``path``; None if nothing is.
+    """What is wrong with the file ``path``, in one sentence. None if nothing is found.
 
-    Looks at size and first bytes only, so it is quick. entry: what the file should be; None: some model.
+    Checks only size and first bytes, so it is quick. entry: the expected file; None: any caffemodel.
     Raises OSError if an existing file cannot be read.
     """
     doubt = _first_doubt(Path(path), entry)
@@ -142,7 +142,7 @@ def _add_to_record(record: Path, entry: FileEntry, digests: Digests) -> None:
         return
     values[entry.file] = {"bytes": digests.bytes, "md5": digests.md5, "sha256": digests.sha256}
     temporary = record.with_name(f"{record.stem}.{os.getpid()}.json")
-    with suppress(OSError):  # a folder that cannot be written only means that nothing is remembered
+    with suppress(OSError):  # if the folder cannot be written, the sha256 is not recorded
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         temporary.replace(record)
 
@@ -153,7 +153,7 @@ def _read_record(record: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise RegistryError(f"{record}: not valid JSON ({error}); delete it, it is written anew") from error
+        raise RegistryError(f"{record}: not valid JSON ({error}); delete it, it is made again") from error
     if not isinstance(values, dict):
-        raise RegistryError(f"{record}: not a table of files; delete it, it is written anew")
+        raise RegistryError(f"{record}: not a table of files; delete it, it is made again")
     return values

@@ -101,7 +101,7 @@ def test_fetch_says_the_checksum_where_none_was_published(
 ) -> None:
     sea = tmp_path / "inputs" / "sea.jpg"
     found = f"no checksum was published, its sha256 is {SHA256}"
-    told = f"{sea}: is a picture, taken for sea, 76,804 bytes; {found}\n"
+    told = f"{sea}: is a picture, assumed to be sea, 76,804 bytes; {found}\n"
     for _ in range(2):
         result = inputs("fetch", "sea")
         assert (result.exit_code, result.stdout) == (0, told)
@@ -116,7 +116,7 @@ def test_fetch_leaves_another_file_as_it_is(
     result = inputs("fetch", "lake")
     assert result.exit_code == 1
     assert result.stderr.startswith(f"nstyle inputs: {lake}: is damaged or not lake: its sha256 is ")
-    assert result.stderr.endswith("; it is left as it is: move it away and fetch again\n")
+    assert result.stderr.endswith("; it was not changed: move it away and fetch again\n")
     assert lake.read_bytes().endswith(b"?")
     assert server.requests == []
 
@@ -126,10 +126,8 @@ def test_fetch_all_goes_on_after_a_failure(inputs: Callable[..., Result], tmp_pa
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 2
     error = result.stderr.splitlines()[-1]
-    assert error.startswith("nstyle inputs: gone could not be fetched: ")
-    assert (
-        "sent what is no JPEG or PNG picture; or look for it by hand, see http://example.org/lake, " in error
-    )
+    assert error.startswith("nstyle inputs: gone could not be downloaded: ")
+    assert "sent what is not a JPEG or PNG; or download it by hand (see http://example.org/lake) " in error
     assert error.endswith(f"and save it as {tmp_path / 'inputs' / 'gone.jpg'}")
     assert sorted(path.name for path in (tmp_path / "inputs").iterdir()) == [
         "lake.jpg",

@@ -91,9 +91,9 @@ def test_command_fetch_all_goes_on_after_a_failure(models: Path) -> None:
     assert_fetched(models)
     errors = [line for line in result.stderr.splitlines() if line.startswith("nstyle models: ")]
     assert len(errors) == 2
-    assert errors[0].startswith("nstyle models: other could not be fetched: ")
+    assert errors[0].startswith("nstyle models: other could not be downloaded: ")
     assert errors[1].endswith(
-        "bundled: is part of the clone, get it back: git checkout -- vgg_models/bundled.caffemodel"
+        "bundled: is part of the clone; restore it with: git checkout -- vgg_models/bundled.caffemodel"
     )
 
 
@@ -153,7 +153,7 @@ def test_command_add(models: Path, tmp_path: Path) -> None:
         (
             "mine.caffemodel",
             b"\n\x04mine\x1a",
-            r"is none of the registered models \(tiny, other, bundled\), its sha",
+            r"is not a registered model \(tiny, other, bundled\); its sha",
         ),
         ("tiny.caffemodel", CONTENT[:150_003], "is truncated to 50.0 % of tiny"),
         ("tiny.caffemodel", b"<html>no", "is a web page"),

@@ -112,7 +112,7 @@ REFUSALS = {
     "redirect_html": "sent what is a web page",
     "lfs": "sent what is a Git LFS pointer",
     "wrong": "sent a file that is damaged or not tiny: its md5 is [0-9a-f]{32} instead of [0-9a-f]{32}",
-    "other_size": "has a file of 300,010 bytes, not of 300,006",
+    "other_size": "has a file of 300,010 bytes instead of 300,006",
     "endless": "sends more than 300,006 bytes",
     "cut": r"ended after 150,003 of 300,006 bytes \(asked 2 times\)",
     "truncate": r"closed the connection before the end \(asked 2 times\)",
@@ -143,7 +143,7 @@ def test_all_mirrors_fail_in_one_line_with_every_reason(server: FaultyServer, tm
     assert "\n" not in message
     for behaviour, reason in REFUSALS.items():
         assert re.search(re.escape(server.url(behaviour)) + ": " + reason, message), (behaviour, message)
-    assert "tiny.caffemodel by hand, see http://example.org/tiny" in message
+    assert "tiny.caffemodel by hand (see http://example.org/tiny)" in message
     assert message.endswith("nstyle models add FILE")
     assert not (tmp_path / "tiny.caffemodel").exists()
 

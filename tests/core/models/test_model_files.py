@@ -38,17 +38,17 @@ def test_missing_model_tells_the_command(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(RegistryError) as raised:
         find_model_file("models/VGG_ILSVRC_19_layers.caffemodel")
     assert str(raised.value) == (
-        f"models/VGG_ILSVRC_19_layers.caffemodel: no such model file, nor one of that name in {tmp_path}; "
+        f"models/VGG_ILSVRC_19_layers.caffemodel: no such model file, here or in {tmp_path}; "
         "get it with: nstyle models fetch vgg19 (or: make models), 574,671,192 bytes, "
-        "3 bytes of it are there already; or take your own copy: nstyle models add FILE; "
-        "its addresses are in vgg_models/registry.yaml"
+        "3 bytes of it already downloaded; or add your own copy: nstyle models add FILE; "
+        "the addresses are in vgg_models/registry.yaml"
     )
     with pytest.raises(RegistryError, match="get it with: nstyle models fetch nin;"):
         find_model_file("nin_imagenet_conv.caffemodel")
-    with pytest.raises(RegistryError, match="it is part of the clone: git checkout"):
+    with pytest.raises(RegistryError, match="it is part of the clone; restore it with: git checkout"):
         find_model_file("vgg19_small.caffemodel")
     for path in ("mine.caffemodel", "", "/", "a\0b"):
-        with pytest.raises(RegistryError, match=r"no such model file, .*; known are VGG_ILSVRC_16_layers"):
+        with pytest.raises(RegistryError, match=r"no such model file, .*; the known models are VGG_ILSVRC_16"):
             find_model_file(path)
 
 

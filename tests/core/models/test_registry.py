@@ -184,7 +184,7 @@ def test_sha256_is_recorded_on_the_first_match_and_compared_later(file: Path) ->
     file.write_bytes(CONTENT[:-1] + b"?")
     found = verify(entry, file, record=record)
     assert found.status == "wrong sha256"
-    assert found.message.endswith(f"that of the file first verified here (see {record})")
+    assert found.message.endswith(f"the sha256 of the first verified file (see {record})")
     assert verify(entry, file).status == "ok"  # by its size, all that was published
     assert sorted(path.name for path in file.parent.iterdir()) == ["tiny.caffemodel", "verified.json"]
 
@@ -199,7 +199,7 @@ def test_published_sha256_is_not_recorded_again(file: Path) -> None:
 def test_damaged_record_is_named(file: Path, text: str) -> None:
     record = file.parent / "verified.json"
     record.write_bytes(text.encode("latin-1"))
-    with pytest.raises(RegistryError, match=r"verified\.json: not .*; delete it, it is written anew"):
+    with pytest.raises(RegistryError, match=r"verified\.json: not .*; delete it, it is made again"):
         verify(published(), file, record=record)
 
 
