@@ -100,7 +100,7 @@ def _with_weights(
     namesakes: list[CaffeLayer],
     messages: list[str],
 ) -> layers.Convolution | layers.Linear:
-    """``draft`` with the blobs of the last of ``namesakes``, the layers with its name. Adds a message each."""
+    """``draft`` with the blobs of the last of ``namesakes``, all layers of its name. Adds a message each."""
     for layer in namesakes:
         weight, bias = _blob(model, layer, 0), _blob(model, layer, 1)
         num, channels, height, width = weight.legacy_shape
