@@ -43,11 +43,11 @@ class SolverState:
 
 @dataclass(frozen=True)
 class Problem:
-    """What an optimiser minimises.
+    """The function that an optimiser minimises, its start and its limit.
 
-    evaluate: from ``x`` to (losses, gradient).
-    x: the start, changed in place.
-    iterations: evaluations at most.
+    evaluate: returns (losses, gradient) for ``x``.
+    x: the initial image, float32; changed in place.
+    iterations: maximum number of evaluations.
     """
 
     evaluate: Objective
