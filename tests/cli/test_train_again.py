@@ -81,7 +81,9 @@ def test_other_pictures_are_another_training(here, capsys):
     write_pictures(here / "pictures", 6)
     assert "-train_dir: the content of pictures has changed" in nstyle_run("a.yml", "--why", "--dry-run")
     assert train("-resume", num_iterations=3) == 1
-    assert "net.state.safetensors: from another training: -train_dir: the content of"  in capsys.readouterr().err
+    assert (
+        "net.state.safetensors: from another training: -train_dir: the content of" in capsys.readouterr().err
+    )
     nstyle_run("a.yml")
     (here / "net.json").unlink()
     assert "there is no net.json" in nstyle_run("a.yml", "--why", "--dry-run")
