@@ -176,7 +176,7 @@ def test_comments_and_remarks(tmp_path):
     remarks = [
         "'CUDA_VISIBLE_DEVICES=1' is left out; set it where the config is run",
         "the pipe with 'tee log' is left out",
-        "-backend cudnn: taken as nn on the CPU, as in the original",
+        "-backend cudnn: treated as nn on the CPU, as in the original",
     ]
     told = outcome.stderr.replace(f"nstyle port: {tmp_path / 'run.sh'}, ", "").splitlines()
     assert told == ["line 4: 'ls' is not ported", *(f"line 2: {remark}" for remark in remarks)]
