@@ -316,7 +316,7 @@ def test_without_a_model_the_bundled_network_is_used(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     photo = str(ROOT / "configs" / "images" / "content_cat.jpg")
     assert main(["-input_image", photo, "-image_size", "96", "-output_image", "out.png"]) == 0
-    said = "models/instance_norm/candy.t7 is not here; the bundled network swirls.onnx is used"
+    said = "models/instance_norm/candy.t7 not found; using the bundled network swirls.onnx"
     assert said in capsys.readouterr().err
     record = json.loads((tmp_path / "out.png.json").read_text())
     bundled = hashlib.sha256((ROOT / "vgg_models" / "swirls.onnx").read_bytes()).hexdigest()

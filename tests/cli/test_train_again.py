@@ -142,7 +142,7 @@ def test_going_on_says_what_is_so(capsys):
     capsys.readouterr()
     assert train("-resume", **{**begun, "num_iterations": 3}) == 0
     told = capsys.readouterr().err
-    assert "going on behind iteration 2" in told
+    assert "continuing after iteration 2" in told
     assert "come from the checkpoint" not in told
     assert train("-resume", **begun) == 0
     assert "3 iterations are done already, 2 are asked for: nothing is left" in capsys.readouterr().err

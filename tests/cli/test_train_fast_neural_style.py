@@ -215,7 +215,7 @@ def test_interrupted(number, status, monkeypatch, capsys):
     assert "ends after this iteration, with a checkpoint" in capsys.readouterr().err
     serve(monkeypatch, batches_for)
     assert main(words("-resume")) == 0
-    assert "going on behind iteration 5" in capsys.readouterr().err
+    assert "continuing after iteration 5" in capsys.readouterr().err
     assert main(words(checkpoint_name="whole")) == 0
     assert numbers()["train_loss_history"] == numbers("whole")["train_loss_history"]
 

@@ -214,7 +214,7 @@ def test_a_checkpoint_beyond_the_wanted_end_is_kept(tmp_path, monkeypatch, capsy
     kept = checkpoint.read_bytes()
     assert main(command("out.png", *LONG, "-num_iterations", "1", "-resume")) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "out.png.checkpoint: stands behind evaluation " in told
+    assert "out.png.checkpoint: was written after evaluation " in told
     assert told.endswith("and -num_iterations asks for 1; ask for more, or start without -resume")
     assert checkpoint.read_bytes() == kept
 
