@@ -60,9 +60,9 @@ def chosen(names: Sequence[str], known: dict[str, Entry], kind: str) -> list[Ent
 
 
 def fetch_each(program: str, entries: Iterable[Entry], fetch_one: Callable[[Entry, Progress], str]) -> None:
-    """Fetch entry after entry, the others too where one fails; then exit status 1.
+    """Fetch every entry. If one fails, the others are still fetched, and the exit status is 1.
 
-    fetch_one: fetches one and returns what to say of it; raises RegistryError.
+    fetch_one: fetches one entry and returns the line to print; raises RegistryError.
     """
     failures = 0
     for entry in entries:
@@ -78,7 +78,7 @@ def fetch_each(program: str, entries: Iterable[Entry], fetch_one: Callable[[Entr
 
 
 def verify_each(entries: Sequence[Entry], verify_one: Callable[[Entry], Verification], remedy: str) -> None:
-    """Verify entry after entry and print the results. Raises: RegistryError: how many failed."""
+    """Verify every entry and print the results. Raises: RegistryError: some failed."""
     failures = 0
     for entry in entries:
         found = verify_one(entry)
