@@ -1,4 +1,4 @@
-"""fast_neural_style as a user meets it: files in, files and lines out."""
+"""The command fast_neural_style: its files, log and errors."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The command as a person uses it: files it writes, what it says, and how it ends."""
+"""The command neural_style: its files, notices and exit statuses."""
 
 import csv
 import os

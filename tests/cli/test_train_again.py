@@ -1,4 +1,4 @@
-"""A training that is called again: with other data, from a saved config, by nstyle run."""
+"""A training that is started again: with other data, from a saved config, by nstyle run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Stages on a local Ray cluster of two workers, one of which is killed in the middle."""
+"""Stages on a local Ray cluster of two workers; one worker is killed during a stage."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ stages:
 
 @pytest.fixture
 def nodes(monkeypatch):
-    """The temporary folder of Ray and its workers; names of sockets in it must be short."""
+    """The temporary folder of Ray and its workers; its path is short because of the limit of socket names."""
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -64,7 +64,7 @@ def start():
 
 
 def worker_of(process, stage):
-    """The Ray worker that has the stage's task; its title is the task's name."""
+    """The Ray worker that runs the stage; its process title is the task's name."""
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
             if f"ray::{stage}" in " ".join(child.cmdline()):

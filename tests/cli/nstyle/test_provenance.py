@@ -1,4 +1,4 @@
-"""Every picture says how it was made, and can be made again."""
+"""nstyle show and nstyle reproduce: the record of a picture, and making the picture again."""
 
 import hashlib
 import json
@@ -125,7 +125,7 @@ def test_a_record_cannot_steer_the_terminal(here):
 
 
 def test_the_picture_may_be_gone_before_its_record_is_written(here, monkeypatch):
-    """As where another process empties the folder: the record is of the bytes that were written."""
+    """Another process may empty the folder; the record is made from the bytes that were written."""
     written = []
 
     def save(path, *arguments):

@@ -1,4 +1,4 @@
-"""``nstyle run``: what runs, what does not, and what comes out."""
+"""``nstyle run``: which stages run, which do not, and their results."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def here(tmp_path, monkeypatch):
 
 
 def nstyle(*arguments, status=0):
-    """What ``nstyle run`` said: stdout, and the sentences about stages."""
+    """The output of ``nstyle run``: stdout, and the sentences about stages."""
     result = CliRunner().invoke(nstyle_main, ["run", *map(str, arguments)])
     assert result.exit_code == status, result.output
     prefix = "nstyle run: "

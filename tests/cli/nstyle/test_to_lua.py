@@ -1,4 +1,4 @@
-"""nstyle to-lua: every config has its command, and the command means the config."""
+"""nstyle to-lua: the command of every config; parsed again it gives the same settings."""
 
 import shlex
 

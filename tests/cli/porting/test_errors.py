@@ -94,7 +94,8 @@ def test_what_the_script_cannot_know_is_given(tmp_path):
             "line 1: 'eval' with a style command in it cannot be ported; write the command without 'eval'"
         ]),
         (START + "-style_image <style.jpg> -content_image a.jpg", [
-            "line 1: '<style.jpg' is a redirection; if <NAME> is a placeholder, replace it by a name without <>"
+            "line 1: '<style.jpg' is a redirection; if <NAME> is a placeholder, "
+            "replace it by a name without <>"
         ]),
         (START + "-style_image 'a.jpg", [
             "line 1: shell syntax error; check that quotes, braces and loops are closed"

@@ -1,4 +1,4 @@
-"""torch.CmdLine's grammar, and what we add to it."""
+"""torch.CmdLine's grammar, and the additions to it."""
 
 import pytest
 

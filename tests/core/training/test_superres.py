@@ -1,4 +1,4 @@
-"""Super-resolution: histogram matching, luma, PSNR and SSIM against bicubic, the presets."""
+"""Super-resolution: histogram matching, luma, PSNR and SSIM compared with bicubic, the presets."""
 
 import csv
 import math
@@ -63,7 +63,7 @@ def test_luma():
 
 
 class Enlarger:
-    """A network of the kind 'vgg' that repeats pixels, of an odd contrast."""
+    """A network with vgg preprocessing that repeats pixels and changes the contrast."""
 
     description = "repeats"
 
@@ -99,7 +99,7 @@ def test_fast_neural_style_matches_as_the_evaluation(tmp_path, monkeypatch):
 
 @pytest.fixture
 def picture(tmp_path):
-    """41 x 50, of which 40 x 48 are a multiple of 4."""
+    """A picture of 41 x 50 pixels; the largest multiple of 4 inside is 40 x 48."""
     return write_pictures(tmp_path / "set", 1, height=41, width=50) / "00.png"
 
 
@@ -180,7 +180,7 @@ def test_command(tmp_path, monkeypatch):
 
 
 def test_a_network_of_the_original(shared, tmp_path, monkeypatch):
-    """The .t7 that the golden data were made with, and what it becomes as ONNX, measure the same."""
+    """The .t7 of the reference data and its ONNX conversion give the same figures."""
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path / "set", 1, height=65, width=70)
     model = shared / "golden" / "fast_neural_style" / "bn_sr_x4.t7"

@@ -1,4 +1,4 @@
-"""nstyle dataset: what is in the file, what is left out, and going on after kill -9."""
+"""nstyle dataset: the contents of the file, files left out, and continuing after kill -9."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ def test_every_kind_of_picture(here):
 
 
 def bad_files(folder: Path) -> None:
-    """Beside 00..05: one cut off, one empty, one too small, one that is text."""
+    """Unusable files beside 00..05: one truncated, one empty, one too small, one text file."""
     whole = (folder / "02.png").read_bytes()
     (folder / "02.png").write_bytes(whole[: len(whole) // 2])
     (folder / "01a.jpg").write_bytes(b"")
@@ -168,7 +168,7 @@ def test_number_of_threads_does_not_show(here):
 
 
 def test_stopped_and_gone_on(here, monkeypatch):
-    """A generator that is dropped is an interruption; nothing that is stored is decoded again."""
+    """Closing the generator interrupts the build; stored pictures are not decoded again."""
     monkeypatch.setattr(dataset_part, "SAVED_EVERY", 1)
     bad_files(write_pictures(here / "train", 6))
     plan, folders = DatasetPlan(Squares(32)), {"train": Path("train")}
@@ -362,7 +362,7 @@ def test_errors(here, words, sentence):
 
 
 def test_full_disk(here):
-    """A device that takes nothing: one line, and what to do."""
+    """A full device gives a one-line error that says what to do."""
     write_pictures(here / "train", 2)
     Path("out.h5.part.json").mkdir()
     outcome = build("--train", "train", "-o", "out.h5", status=1)
