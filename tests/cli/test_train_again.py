@@ -145,7 +145,7 @@ def test_going_on_says_what_is_so(capsys):
     assert "continuing after iteration 2" in told
     assert "come from the checkpoint" not in told
     assert train("-resume", **begun) == 0
-    assert "3 iterations are done already, 2 are asked for: nothing is left" in capsys.readouterr().err
+    assert "nothing to train: 3 iterations are done, and -num_iterations is 2" in capsys.readouterr().err
     assert train("-resume", checkpoint_name="second") == 1  # begun with other weights than these
     assert "-resume_from_checkpoint named 1 files, names 0" in capsys.readouterr().err
 

@@ -212,7 +212,7 @@ def test_interrupted(number, status, monkeypatch, capsys):
     serve(monkeypatch, interrupting)
     assert main(words()) == status
     assert len(numbers()["train_loss_history"]) == 5
-    assert "ends after this iteration, with a checkpoint" in capsys.readouterr().err
+    assert "stopping after this iteration, with a checkpoint" in capsys.readouterr().err
     serve(monkeypatch, batches_for)
     assert main(words("-resume")) == 0
     assert "continuing after iteration 5" in capsys.readouterr().err
@@ -253,7 +253,7 @@ def test_nothing_to_resume(capsys):
         capsys.readouterr().err
     )
     assert main(words(num_iterations=1)) == 0
-    assert "is of an earlier training, which -resume would go on with" in capsys.readouterr().err
+    assert "is the state of an earlier training and will be replaced" in capsys.readouterr().err
 
 
 def test_nstyle_run(here):

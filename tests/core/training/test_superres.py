@@ -176,7 +176,7 @@ def test_command(tmp_path, monkeypatch):
         assert values[2] == pytest.approx((values[0] + values[1]) / 2)
     said = outcome.stderr.splitlines()
     assert said[0].startswith("nstyle evaluate-sr: set/bad.jpg: the file is empty")
-    assert said[1] == "nstyle evaluate-sr: set/small.png: 60x12 pixels are too few to measure; it is left out"
+    assert said[1] == "nstyle evaluate-sr: set/small.png: 60x12 pixels are too few to measure; left out"
 
 
 def test_a_network_of_the_original(shared, tmp_path, monkeypatch):
@@ -201,7 +201,7 @@ def test_command_errors(tmp_path, monkeypatch):
     outcome = evaluate("style.safetensors", "none", "--factor", 4, status=1)
     assert "none: cannot be read: No such file or directory" in outcome.stderr
     outcome = evaluate("style.safetensors", "set", "--factor", 4, "--border", 30, status=1)
-    assert outcome.stderr.splitlines()[-1].endswith("set: holds no picture that can be measured")
+    assert outcome.stderr.splitlines()[-1].endswith("set: contains no picture that can be measured")
     monkeypatch.setitem(sys.modules, "skimage.metrics", None)
     outcome = evaluate("style.safetensors", "set", "--factor", 4, status=1)
     assert "SSIM needs scikit-image" in outcome.stderr

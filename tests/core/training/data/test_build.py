@@ -111,7 +111,7 @@ def test_bad_files_are_said_and_left_out(here):
     np.testing.assert_array_equal(read("/train2014/images"), [squared(pixels(i)) for i in good])
     said = [line.removeprefix("nstyle dataset build: ") for line in outcome.stderr.splitlines()]
     assert said[0].startswith("train/01a.jpg: the file is empty")
-    assert said[1] == "train/01b.png: 40x15 pixels are too few; it is left out"
+    assert said[1] == "train/01b.png: 40x15 pixels are too few; left out"
     assert said[2].startswith("train/99.jpg: not a JPEG, PNG, PPM or PGM picture")
     assert said[3].startswith("train/02.png: damaged or incomplete PNG")
     assert len(said) == 4 and "4 files left out" in outcome.stdout
@@ -251,7 +251,7 @@ def test_kill_and_go_on(here):
         assert not Path("out.h5").exists()
     assert ends == [-9, -9] and 20 <= _stored(journal) < 40
     outcome = build(*words[2:])
-    assert "goes on behind" in outcome.stderr
+    assert "continuing after" in outcome.stderr
     np.testing.assert_array_equal(read("/train2014/images"), [squared(pixels(i)) for i in range(40)])
     np.testing.assert_array_equal(read("/val2014/images"), [squared(pixels(60 + i)) for i in (0, 1)])
 
@@ -337,7 +337,7 @@ def test_show(here):
         ),
         (
             ["--train", "train", "--task", "upsample", "--factors", "4,8", "--patch", "36"],
-            "--patch 36: must be a multiple of every factor; 8 is not one of its",
+            "--patch 36: must be a multiple of every factor; it is not a multiple of 8",
         ),
         (
             ["--train", "bad"],
@@ -347,7 +347,7 @@ def test_show(here):
         (["--train", "train", "-o", "train"], "-o train: is a folder; name a file"),
         (
             ["--train", "train", "-o", "no/out.h5"],
-            "-o no/out.h5: cannot be written; does the folder no exist?",
+            "-o no/out.h5: cannot be written; check that the folder no exists",
         ),
     ],
 )
