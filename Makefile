@@ -1,17 +1,17 @@
-# Everything runs in .venv, which `make setup` creates; nothing outside the clone is touched.
+# Everything runs in .venv, which `make setup` creates. Nothing outside the clone is changed.
 PYTHON ?= python3
-# Which ONNX Runtime: the build for CUDA where there is an NVIDIA driver; the two exclude each other.
+# ONNX Runtime: the CUDA build if there is an NVIDIA driver. Only one of the two builds can be installed.
 ONNXRUNTIME ?= $(if $(shell command -v nvidia-smi),onnxruntime-gpu,onnxruntime)
 EXTRAS := dev video report port ray train vgg opencl
-# Not in requirements.lock: they, and what only some of their builds need, depend on the machine.
+# Not in requirements.lock: these packages, and those that only some of their builds need, depend on the machine.
 PER_MACHINE := torch onnxruntime triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \
   cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-# Of the gallery: where its pictures are (make gallery INPUTS=dir), where the weights are, and pictures to
-# compare with in the report (make report REFERENCE=dir).
+# The gallery's input pictures (make gallery INPUTS=dir), the weights, and pictures to compare with in the
+# report (make report REFERENCE=dir).
 INPUTS ?= inputs
 MODELS := vgg_models
 REFERENCE ?=
@@ -27,8 +27,8 @@ help: ## show this list
 
 setup: .venv/ready ## create .venv with all commands
 
-# Exact versions: requirements.lock with checksums, for every platform and Python; requirements-builds.lock without,
-# since builds of PyTorch and ONNX Runtime differ by machine (CPU, CUDA).
+# Exact versions: requirements.lock has checksums and is for every platform and Python. requirements-builds.lock has
+# no checksums, since the builds of PyTorch and ONNX Runtime differ by machine (CPU, CUDA).
 .venv/ready: pyproject.toml requirements.lock requirements-builds.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
@@ -37,7 +37,7 @@ setup: .venv/ready ## create .venv with all commands
 	$(INSTALL) --no-deps --editable .
 	@touch $@
 
-lock: ## choose the newest versions of all packages again, within the ranges of pyproject.toml (needs a network)
+lock: ## update all packages to the newest versions within the ranges of pyproject.toml (needs a network)
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet uv==0.13.9
 	build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade --quiet \
@@ -52,39 +52,39 @@ demo: setup ## stylise the bundled photo with the bundled painting, offline, in 
 	@echo 'The losses:   out/demo_losses.png'
 	@echo 'Next: your own picture with the same small network:'
 	@echo '  $(BIN)/neural_style -config configs/demo.yml -content_image YOUR.jpg -output_image out/yours.png'
-	@echo 'or fetch the original VGG-19 (548 MiB) for the original pictures: make models'
+	@echo 'For the original pictures fetch the original VGG-19 (548 MiB): make models'
 
-demo-fast: setup ## the same in one forward pass, with the bundled network, offline
+demo-fast: setup ## stylise a bundled photo in one forward pass, with the bundled network, offline
 	@mkdir -p out
 	$(BIN)/fast_neural_style -input_image configs/images/content_cat.jpg -output_image out/demo_fast.png
 	@echo 'The picture: out/demo_fast.png'
 
-train-demo: setup ## train a network on the bundled photos and see that it learns; some minutes
+train-demo: setup ## train a network on the bundled photos and check that the loss falls; some minutes
 	$(RUN) tests.train_demo
 
-test: check ## lint, types, import directions, and all tests
+test: check ## run lint, type and import checks and all tests
 	$(RUN) pytest
 
-check: setup ## lint, types and import directions only
+check: setup ## run only the lint, type and import checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-parity: setup ## compare every reference run of the real Torch7 programs, stage by stage
+parity: setup ## compare with every reference run of the original Torch7 programs, stage by stage
 	$(BIN)/nstyle parity
 	$(BIN)/nstyle parity --program fast_neural_style
 	$(BIN)/nstyle parity --arithmetic native
 
-bench: setup ## measure speed and memory; writes docs/benchmarks.md
+bench: setup ## measure speed and memory, and write docs/benchmarks.md
 	$(RUN) tests.benchmarks
 
 models: setup ## fetch and verify the original VGG-19 (548 MiB)
 	$(BIN)/nstyle models fetch vgg19
 
-# What each picture of the gallery depends on, read from its config.
+# The dependencies of each gallery picture, read from its config.
 ifneq (,$(filter gallery% results/%,$(MAKECMDGOALS)))
-# A file that is new where INPUTS is another folder than last time: dates cannot tell one folder from another.
+# A file that is rewritten when INPUTS names another folder than last time; file dates would not show that.
 $(shell mkdir -p build; echo '$(INPUTS)' | cmp -s - build/INPUTS || echo '$(INPUTS)' > build/INPUTS)
 # A name with blanks would be several files to make: it is reached through a link.
 PICTURES := $(if $(filter 1,$(words $(INPUTS))),$(INPUTS),build/pictures)
@@ -96,47 +96,48 @@ build/gallery.mk: $(wildcard configs/gallery/*) | .venv/ready
 	@mkdir -p $(@D)
 	@$(RUN) cli.make.gallery_rules configs/gallery > $@.part && mv $@.part $@
 
-inputs: setup ## fetch the pictures that the gallery starts from
+inputs: setup ## fetch the input pictures of the gallery
 	$(BIN)/nstyle inputs fetch
 
-gallery: $(GALLERY:%=results/%.png) ## make all 36 pictures of the original's README; hours (make results/NAME.png for one)
+gallery: $(GALLERY:%=results/%.png) ## make all 36 pictures of the original's README; hours (one: make results/NAME.png)
 
-# The run is skipped where only the config's date is new, hence the touch.
+# nstyle run skips a config of which only the date is new; the touch updates the result's date.
 results/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --why --inputs $(PICTURES) --results results
 	@touch $@
 
-# The small network stands in for the VGG, and few iterations do from the photo, not from noise. What other networks need, and what has no pictures here, is left out.
+# Without the VGG-19 the small network is used. Runs start from the photo, so that few iterations are enough. Pictures
+# whose inputs are missing, or that need another network, are left out.
 VGG_OR_SMALL = $(if $(wildcard $(VGG)),$(VGG),$(SMALL))
 QUICK_LIMITS = $(if $(wildcard $(VGG)),image_size=96 num_iterations=20,image_size=160 num_iterations=60)
 all_there = $(and $(filter $(words $(1)),$(words $(wildcard $(1)))),$(1))
 QUICK = $(foreach name,$(GALLERY),$(if $(filter $(VGG),$(MODELS_OF_$(name))),$(if $(call all_there,$(INPUTS_OF_$(name))),$(name))))
 
-gallery-quick: $(QUICK:%=results/quick/%.png) ## a small version of the gallery, in minutes
+gallery-quick: $(QUICK:%=results/quick/%.png) ## make a small version of the gallery, in minutes
 	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_OR_SMALL)'
-	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out for want of pictures in $(INPUTS)/ (make inputs) or of another network: $(filter-out $(QUICK),$(GALLERY))')
+	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out, since inputs are missing in $(INPUTS)/ (make inputs) or another network is needed: $(filter-out $(QUICK),$(GALLERY))')
 
 results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --inputs $(PICTURES) --results results/quick \
 	  $(QUICK_LIMITS:%=--at-most %) --set init=image --set model_file=$(VGG_OR_SMALL)
 	@touch $@
 
-figures: $(patsubst configs/%.yml,results/%.png,$(wildcard configs/figures/*.yml)) ## the figures of Gatys et al., of the bundled pictures; some minutes
+figures: $(patsubst configs/%.yml,results/%.png,$(wildcard configs/figures/*.yml)) ## make figures of Gatys et al. from the bundled pictures; some minutes
 
 results/figures/%.png: configs/figures/%.yml $(wildcard $(VGG)) | .venv/ready
 	$(BIN)/nstyle run $< --why --results $(@:.png=) --set model_file=$(VGG_OR_SMALL)
 	$(BIN)/nstyle figure $< --results $(@:.png=) --output $@
 
-report: report/index.html ## a page about all results: report/index.html
+report: report/index.html ## write a page about all results: report/index.html
 
 report/index.html: $(shell find results -name '*.json' 2>/dev/null) | .venv/ready
 	@mkdir -p results
 	$(BIN)/nstyle report results --output report $(if $(shell ls -d '$(INPUTS)' 2>/dev/null),--inputs '$(INPUTS)') $(if $(REFERENCE),--reference '$(REFERENCE)')
 
-docs: setup ## regenerate docs/flags.md and docs/config.schema.json
+docs: setup ## write docs/flags.md and docs/config.schema.json again
 	$(RUN) cli.make.flags_page
 
-proto: ## regenerate caffe_loader/caffe_pb2.py with the oldest protobuf we allow
+proto: ## write caffe_loader/caffe_pb2.py again, with the oldest protobuf that is supported
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/pip install --quiet grpcio-tools==1.74.0
 	.venv-proto/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. caffe_loader/caffe.proto

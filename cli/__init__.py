@@ -1,1 +1,1 @@
-"""Command lines: parse, call ``core``, report. Each command is one file."""
+"""The command lines. Each one parses its flags, calls ``core`` and reports. Each command is one file."""

@@ -39,7 +39,7 @@ def _command(line: CommandLine) -> int:
 
 
 def run_settings(settings: TransformSettings) -> int:
-    """One call with these flags; returns the exit status. Raises: NeuralStyleError."""
+    """Run with these flags; returns the exit status. Raises: NeuralStyleError."""
     settings = _with_bundled_network(settings)
     from cli.runs.fast_neural_style import check_before, stylize_film, stylize_folder, stylize_picture
     from core.transform.open_model import open_model
@@ -56,11 +56,11 @@ def run_settings(settings: TransformSettings) -> int:
 
 
 def _with_bundled_network(settings: TransformSettings) -> TransformSettings:
-    """Where -model is not given, and its default is not here, the network that comes with this program."""
+    """The settings, with the bundled network where -model is its default and that file does not exist."""
     default = TransformSettings().model
     if settings.model != default or Path(default).exists():
         return settings
-    notice(f"{default} is not here; the bundled network {BUNDLED.name} is used (-model takes others)")
+    notice(f"{default} not found; using the bundled network {BUNDLED.name} (-model names another)")
     return settings.replace(model=str(BUNDLED))
 
 

@@ -24,7 +24,7 @@ GRAMMAR = Grammar(
         **CONFIG_FLAGS,
         "trace_file": "Write the losses of every evaluation to a CSV file",
         "plot_losses": "Draw the losses into a PNG file",
-        "resume": "Go on from the checkpoint of -checkpoint_iter, if there is one (takes no value)",
+        "resume": "Continue from the checkpoint of -checkpoint_iter, if there is one (takes no value)",
         "dry_run": "Print sizes and memory, compute nothing (takes no value)",
     },
     switches=("dry_run", "resume"),
@@ -46,10 +46,10 @@ def run_settings(
     resume_if_possible: bool = False,
     observe: Callable[[Event], None] = lambda event: None,
 ) -> int:
-    """One run with these flags; of ``line`` only the flags about the run itself are used.
+    """Run with these settings; returns the exit status. Of ``line`` only ``others`` is used.
 
-    resume_if_possible: go on from a checkpoint of the same run, if there is one; otherwise start anew.
-    observe: is told every event.
+    resume_if_possible: continue from a checkpoint of the same run if there is one; otherwise start anew.
+    observe: called with every event.
     Raises: NeuralStyleError, CaffemodelError.
     """
     settings.validate()
@@ -58,7 +58,7 @@ def run_settings(
 
 
 def _check_outputs(settings: Settings, line: CommandLine) -> None:
-    """Whatever cannot be written is said before any work."""
+    """Check before any work that every output can be written. Raises: NeuralStyleError."""
     from cli.runs.files import check_target
     from core.pictures.images import check_writable
 
@@ -94,9 +94,10 @@ def _start(
 
 
 def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Checkpoint | None:
-    """The state to go on from, if there is one.
+    """The checkpoint to continue from, or None.
 
-    Raises: CheckpointError where ``strict``: it is of another run, or damaged. Otherwise it is passed over.
+    Raises: CheckpointError: it belongs to another run or is damaged, and ``strict``. If not ``strict``, such
+    a checkpoint is ignored with a notice.
     """
     from core.errors import CheckpointError
     from core.records.checkpoint import checkpoint_file, load_checkpoint
@@ -111,25 +112,25 @@ def _checkpoint(settings: Settings, placement: Placement, strict: bool) -> Check
         checkpoint = load_checkpoint(path, run_identity(settings, placement))
         if checkpoint.due.number >= settings.num_iterations:
             raise CheckpointError(
-                f"{path}: stands behind evaluation {checkpoint.due.number}, and -num_iterations asks for "
-                f"{format_number(settings.num_iterations)}; ask for more, or start without -resume"
+                f"{path}: was written after evaluation {checkpoint.due.number}, and -num_iterations is "
+                f"{format_number(settings.num_iterations)}; raise -num_iterations or leave out -resume"
             )
     except CheckpointError as error:
         if strict:
             raise
-        notice(f"not used: {error}")
+        notice(f"checkpoint not used: {error}")
         return None
-    notice(f"going on behind evaluation {checkpoint.due.number}, from {path}")
+    notice(f"continuing after evaluation {checkpoint.due.number}, from {path}")
     return checkpoint
 
 
 def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
-    """Sentences about flags that the devices found do not use."""
+    """Notices about flags that have no effect on the devices in use."""
     on_cpu = placement.devices == ("cpu",)
     cases = (
         (
             on_cpu and settings.backend == "cudnn",
-            "-backend cudnn: taken as nn on the CPU, as in the original",
+            "-backend cudnn: treated as nn on the CPU, as in the original",
         ),
         (on_cpu and settings.cudnn_autotune, "-cudnn_autotune has no effect on the CPU"),
         (not on_cpu and settings.threads > 0, "-threads has no effect on a GPU"),
@@ -138,7 +139,10 @@ def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
 
 
 def _differences_to_prototxt(settings: Settings) -> list[str]:
-    """Kept: the binary file alone decides. A prototxt is read only to say where it disagrees."""
+    """Notices about differences between the prototxt and the caffemodel.
+
+    As in the original, the network comes from the caffemodel alone.
+    """
     from caffe_loader import compare_prototxt, open_caffemodel
     from core.models.registry import find_model_file, find_proto_file
 
@@ -148,7 +152,7 @@ def _differences_to_prototxt(settings: Settings) -> list[str]:
         return []
     path = find_proto_file(settings.proto_file)
     if path is None:
-        return [f"-proto_file {settings.proto_file}: not found, and not needed"] if named else []
+        return [f"-proto_file {settings.proto_file}: not found; it is not needed"] if named else []
     with open_caffemodel(find_model_file(settings.model_file)) as model:
         return [f"{sentence} (the caffemodel is used)" for sentence in compare_prototxt(path, model)]
 

@@ -30,7 +30,7 @@ def _command(line: CommandLine) -> int:
 
 
 def run_settings(settings: SlowSettings) -> int:
-    """One run with these flags; returns the exit status. Raises: NeuralStyleError, CaffemodelError."""
+    """Run with these settings; returns the exit status. Raises: NeuralStyleError, CaffemodelError."""
     settings.validate()
 
     from cli.runs.slow_neural_style import run

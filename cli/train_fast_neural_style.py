@@ -16,7 +16,7 @@ GRAMMAR = Grammar(
     TrainSettings,
     {
         **CONFIG_FLAGS,
-        "resume": "Go on from CHECKPOINT_NAME.state.safetensors, if there is one (takes no value)",
+        "resume": "Continue from CHECKPOINT_NAME.state.safetensors, if there is one (takes no value)",
     },
     switches=("resume",),
 )
@@ -37,9 +37,10 @@ def _command(line: CommandLine) -> int:
 
 
 def prepared(settings: TrainSettings, given: Collection[str]) -> TrainSettings:
-    """Settings that say all that they stand for, so that they can be written down and read again.
+    """The settings, checked, with every value filled in that depends on other flags or on a checkpoint.
 
-    given: the flags that were written down. Raises: NeuralStyleError.
+    Saved with -save_config they give the same training when read again.
+    given: the flags set on the command line or in the config.  Raises: NeuralStyleError.
     """
     settings = settings.completed(given)
     settings.validate()
@@ -50,10 +51,10 @@ def prepared(settings: TrainSettings, given: Collection[str]) -> TrainSettings:
 
 
 def run_settings(settings: TrainSettings, resume: bool = False, resume_if_possible: bool = False) -> int:
-    """One training with these flags, which are ``prepared``; returns the exit status.
+    """Train with ``prepared`` settings; returns the exit status.
 
-    resume: go on from the saved state.  resume_if_possible: the same, but start anew where it is of another
-    training.
+    resume: continue from the saved state.  resume_if_possible: the same, but start anew if the state belongs
+    to another training.
 
     Raises: NeuralStyleError, CaffemodelError.
     """

@@ -1,4 +1,4 @@
-"""``webcam_demo``: camera or film, through every network, to a window and a recording."""
+"""``webcam_demo``: stylise a camera or a video with each network; show it in a window or record it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def _command(line: CommandLine) -> int:
 
 
 def _stylizers(options: WebcamOptions) -> list[Stylizer]:
-    """One per network. Kept: all must take the same kind of numbers, nothing is scaled or filtered."""
+    """One stylizer for each network. As in the original, pictures are not scaled and not median-filtered.
+
+    Raises: SettingsError: the networks differ in preprocessing, which the original refuses too.
+    """
     from core.settings.fast_neural_style import TransformSettings
     from core.transform.open_model import open_model
     from core.transform.stylize import Stylizer
@@ -50,7 +53,7 @@ def _stylizers(options: WebcamOptions) -> list[Stylizer]:
             notice(sentence)
         stylizers.append(Stylizer(opened.runner, image_size=0, median_size=0))
     if len({stylizer.runner.format.input for stylizer in stylizers}) > 1:
-        raise SettingsError("-models: all must have the same preprocessing (nstyle inspect MODEL shows it)")
+        raise SettingsError("-models: all must have the same preprocessing; nstyle inspect MODEL shows it")
     return stylizers
 
 
@@ -61,10 +64,10 @@ class _Count:
 
 
 def run_webcam(options: WebcamOptions, stylizers: Sequence[Callable[[Image], Image]]) -> int:
-    """Show and record until the film ends, -frames are done, or the person quits; returns the exit status 0.
+    """Show and record until the video ends, -frames is reached or the window is closed. Returns 0.
 
-    A picture through one of ``stylizers``: float64 (3, H, W), R,G,B, 0..1 to the same, unclamped, of the same
-    size for all. The frames per second are told on stderr. Ctrl-C ends the loop; the recording is kept.
+    Each of ``stylizers`` takes a float64 (3, H, W) picture, RGB, 0 to 1, and returns one, unclamped; all
+    return the same size. Prints the frames per second on stderr. Ctrl-C ends the loop; the recording is kept.
 
     Raises: SettingsError, VideoError.
     """

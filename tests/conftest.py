@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the reference material lies, or why a test is skipped."""
+"""Fixtures for all tests: the reference material; a test that needs it is skipped if it is absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the gallery: what make runs, and that it runs nothing twice."""
+"""The gallery's rules: which configs make runs, and that it runs none twice."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ CONFIGS = ("golden_gate_starry", "golden_gate_kahlo", "golden_gate_escher", "pit
 
 @pytest.fixture
 def clone(tmp_path, monkeypatch):
-    """A clone with some configs of the gallery and pictures of our own under the names of the real ones."""
+    """A clone with some gallery configs, and our own pictures under the names of the original's."""
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "Makefile", "Makefile")
     for folder in ("configs/gallery", "vgg_models", "inputs", "bin", ".venv"):

@@ -1,4 +1,4 @@
-"""Training learns: what `make train-demo` shows, in seconds."""
+"""Training learns: a short version of `make train-demo`."""
 
 from tests import train_demo
 

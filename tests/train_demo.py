@@ -1,6 +1,6 @@
-"""``make train-demo``: shows that training learns, on the bundled photos, in minutes.
+"""``make train-demo``: train on the bundled photos for some minutes, and check that the loss falls.
 
-Two photos are trained on, the third is held out. Fails if the held-out loss did not fall by FACTOR.
+Trains on two photos; the third is held out. Fails if the held-out loss does not fall by FACTOR.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FACTOR = 12.0  # measured: 21.5, docs/benchmarks.md
 
 
 def make_crops(names: tuple[str, ...], folder: Path, count: int, size: int, seed: int) -> None:
-    """Square pieces of bundled photos, some mirrored or with other colours, as files of ``size`` pixels."""
+    """Write square crops of the bundled photos, some mirrored or recoloured, of ``size`` pixels."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -38,13 +38,13 @@ def make_crops(names: tuple[str, ...], folder: Path, count: int, size: int, seed
 
 
 def held_out_loss(checkpoint: Path) -> float:
-    """The last validation loss that a training noted."""
+    """The last validation loss of a training."""
     history: list[float] = json.loads(checkpoint.with_suffix(".json").read_text())["val_loss_history"]
     return float(history[-1])
 
 
 def main() -> int:
-    """Look at the untrained network, then train; compare the held-out losses."""
+    """Measure the untrained network, train, and compare the held-out losses."""
     make_crops(TRAINED_ON, FOLDER / "train", 200, 64, 1)
     make_crops(HELD_OUT, FOLDER / "val", 12, 64, 2)
     first = FOLDER / "first"
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def draw_losses(source: Path, target: Path) -> None:
-    """All losses of a training's CSV file, on logarithmic axes."""
+    """Plot all losses of a training's CSV file on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")

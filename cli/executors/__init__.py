@@ -1,1 +1,1 @@
-"""Where the stages of a config run: in this process, in child processes, on a Ray cluster."""
+"""Run the stages of a config: in this process, in child processes, or on a Ray cluster."""

@@ -1,8 +1,8 @@
 """``nstyle run --executor ray``: stages on a Ray cluster.
 
-Files travel by content: a node fetches the bytes of a checksum once and keeps them, so nothing is shared but
-the cluster itself. A stage whose worker dies is given to another one, and goes on from its checkpoint where
-that is the same node. Ray passes calls between its own processes with pickle; no file is read with it here.
+The nodes need no shared file system. Files are sent by content: a node fetches each sha256 once and keeps it.
+A stage whose worker dies runs again on another worker; on the same node it continues from its checkpoint.
+Ray uses pickle between its own processes; no file is read with pickle here.
 """
 
 from __future__ import annotations
@@ -37,20 +37,22 @@ INTERRUPTED = 130
 
 @contextmanager
 def ray_cluster(address: str | None) -> Iterator[RayCluster]:
-    """A connection to the cluster at ``address``, or to one started on this machine.
+    """A connection to the cluster at ``address``; without an address one is started on this machine.
 
-    Raises: SettingsError: Ray is not installed, or there is no such cluster.
+    Raises: SettingsError: Ray is not installed, or no cluster answers at ``address``.
     """
     try:
         import ray
     except ImportError:
-        raise SettingsError("--executor ray: pip install 'neural-style-exact[ray]'") from None
+        raise SettingsError(
+            "--executor ray: Ray is not installed; pip install 'neural-style-exact[ray]'"
+        ) from None
     _check_reachable(address)
     options: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        raise SettingsError(f"--executor ray: Ray does not start: {error}") from None
+        raise SettingsError(f"--executor ray: Ray cannot be started: {error}") from None
     try:
         yield RayCluster(ray)
     finally:
@@ -58,32 +60,37 @@ def ray_cluster(address: str | None) -> Iterator[RayCluster]:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Ray itself tries an address for five minutes and then ends the process. Raises: SettingsError."""
+    """Check the address before Ray does: Ray tries for five minutes and then ends the process.
+
+    Raises: SettingsError: no cluster answers.
+    """
     place = urlsplit(f"//{(address or '').partition('://')[2] or address}")
     try:
         if address and address not in ("auto", "local") and place.hostname:
             socket.create_connection((place.hostname, place.port or RAY_PORT), CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
-        raise SettingsError(f"--ray-address {address}: no cluster answers there: {error}") from None
+        raise SettingsError(f"--ray-address {address}: no cluster answers: {error}") from None
 
 
 class RayCluster:
-    """Hands stages out and writes down what comes back."""
+    """Sends stages to a cluster and writes their results here."""
 
     def __init__(self, ray: ModuleType) -> None:
         self._ray = ray
-        self._files: dict[str, Any] = {}  # references to contents, by sha256
+        self._files: dict[str, Any] = {}  # references to file contents, by sha256
         self._running: set[Any] = set()
         self._lock = threading.Lock()
         self._gpus = int(ray.cluster_resources().get("GPU", 0))
 
     def execute(self, stage: Stage) -> int:
-        """Run one stage somewhere; returns the exit status, its files being written here.
+        """Run one stage on the cluster and write its files here; returns the exit status.
 
         Raises: NeuralStyleError: an input is missing, or a result cannot be written.
         """
         if makes_many_files(stage.settings):
-            raise SettingsError(f"{stage.name}: folders and films do not travel; use --executor local")
+            raise SettingsError(
+                f"{stage.name}: --executor ray cannot send folders or videos; use --executor local"
+            )
         run = self._ray.remote(run_parcel).options(
             name=stage.name, max_retries=RETRIES, num_gpus=self._wanted_gpus(stage)
         )
@@ -94,7 +101,7 @@ class RayCluster:
         except self._ray.exceptions.TaskCancelledError:
             return INTERRUPTED
         except self._ray.exceptions.WorkerCrashedError:
-            notice(f"{stage.name}: its worker died {RETRIES + 1} times; given up", "nstyle run")
+            notice(f"{stage.name}: failed; its worker died {RETRIES + 1} times", "nstyle run")
             return 1
         finally:
             self._running.discard(reference)
@@ -102,17 +109,17 @@ class RayCluster:
         return outcome.status
 
     def stop(self, number: int) -> None:
-        """End all tasks. They go on from their last checkpoint when they are run again on the same node."""
+        """End all tasks. Run again on the same node, they continue from their last checkpoint."""
         for reference in list(self._running):
             self._ray.cancel(reference, force=True)
 
     def _wanted_gpus(self, stage: Stage) -> int:
-        """None where the cluster has none: the run falls back as it does on any such machine."""
+        """The number of GPUs to ask for: at most what the cluster has. With none, the stage uses the CPU."""
         wanted = str(stage.settings.gpu)
         return min(self._gpus, 0 if wanted.startswith("-") else wanted.count(",") + 1)
 
     def _parcel(self, stage: Stage) -> Parcel:
-        """The stage with its files, under names that say nothing about this machine."""
+        """The stage with its files, under paths without folders of this machine."""
         files = {path: path for path in inputs(stage.settings)}
         files |= _weights(stage)
         missing = [path for path, found in files.items() if not Path(found).is_file()]
@@ -129,7 +136,7 @@ class RayCluster:
         )
 
     def _content(self, sha256: str, path: str) -> Any:
-        """A reference to the bytes of a file, which are put into the cluster once."""
+        """A reference to the bytes of a file; the bytes are sent to the cluster once."""
         with self._lock:
             if sha256 not in self._files:
                 self._files[sha256] = self._ray.put(Path(path).read_bytes())
@@ -137,7 +144,7 @@ class RayCluster:
 
 
 def _weights(stage: Stage) -> dict[str, str]:
-    """The weights, and a description that is there, by the path that the flag says."""
+    """The weights, and the prototxt if there is one: the file found, by the path that the flag names."""
     if stage.program == "fast_neural_style":
         return {stage.settings.model: stage.settings.model}
     settings = stage.settings
@@ -149,7 +156,7 @@ def _weights(stage: Stage) -> dict[str, str]:
 
 
 def _names(checksums: dict[str, str]) -> dict[str, str]:
-    """The path of each file at the worker: as records show it, or in a folder of its own where two clash."""
+    """The path of each file on the worker: the one in records, or in a folder of its own if two are equal."""
     taken: dict[str, str] = {}
     names = {}
     for path, sha256 in checksums.items():

@@ -1,4 +1,4 @@
-"""What a worker of the Ray cluster does with a stage."""
+"""Run a stage on a worker of the Ray cluster."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from core.stages.files import numbered_outputs, outputs
 class Parcel:
     """A stage and its files.
 
-    files: sha256 by path, relative to the folder of the run.  contents: by sha256, a list of one reference
-    (in a list, since Ray fetches bare ones whether they are needed or not).
+    files: sha256 by path, relative to the folder of the run.  contents: by sha256, a list of one reference.
+    (Ray fetches a reference outside a list at once, even if it is not needed.)
     """
 
     stage: Stage
@@ -35,7 +35,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Exit status, what was printed, and the results by name."""
+    """A stage's exit status, its printed log, and its result files by name."""
 
     status: int
     log: str
@@ -43,7 +43,7 @@ class Outcome:
 
 
 def run_parcel(parcel: Parcel) -> Outcome:
-    """Run a stage in a folder of its own; after a crash on the same node in the same, where it goes on."""
+    """Run a stage in a folder of its own. After a crash on the same node the folder is used again."""
     folder, settings = _cache() / "runs" / _key(parcel), parcel.stage.settings
     folder.mkdir(parents=True, exist_ok=True)
     for name, sha256 in parcel.files.items():
@@ -67,16 +67,16 @@ def _key(parcel: Parcel) -> str:
 
 
 def _cache() -> Path:
-    """The folder of this user on this node. Raises: PermissionError: it is somebody else's."""
+    """The cache folder of this user on this node. Raises: PermissionError: it belongs to another user."""
     folder = Path(tempfile.gettempdir()) / f"neural-style-exact-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
+        raise PermissionError(f"{folder}: belongs to another user")
     return folder
 
 
 def _fetched(sha256: str, reference: Any) -> Path:
-    """A file with the bytes of a checksum; asked of the cluster once on each node."""
+    """The file with this checksum, fetched from the cluster if this node does not have it."""
     import ray
 
     path = _cache() / "contents" / sha256
@@ -90,7 +90,7 @@ def _fetched(sha256: str, reference: Any) -> Path:
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """A worker does one task at a time, so the folder may be the process's."""
+    """Make ``folder`` the working directory. Safe, since a worker runs one task at a time."""
     before = Path.cwd()
     os.chdir(folder)
     try:

@@ -1,4 +1,4 @@
-"""The stages of a config in the order of their dependencies, one after the other or several at once."""
+"""Run the stages of a config in the order of their dependencies, one by one or several at once."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SKIPPED = 1
 
 
 class Schedule:
-    """What is done, running and still to do.
+    """Runs stages and keeps their exit statuses.
 
-    tell: is told a sentence about a stage, and the reasons for running it.
+    tell: called with a sentence about a stage, and the reasons for running it.
     """
 
     def __init__(self, stages: Sequence[Stage], needed: Dependencies, tell: Tell) -> None:
@@ -33,7 +33,7 @@ class Schedule:
 
     @property
     def status(self) -> int:
-        """That of the signal that ended the whole, or the first exit status that is not 0."""
+        """128 plus the signal that stopped the schedule; otherwise the first exit status that is not 0."""
         return self._stopped or next(filter(None, self._statuses.values()), 0)
 
     def run_in_turn(self, execute: Execute) -> int:
@@ -46,9 +46,10 @@ class Schedule:
         return self.status
 
     def run_at_once(self, execute: Execute, jobs: int, stop: Stop) -> int:
-        """Up to ``jobs`` stages at a time; after a failure those that depend on it are left out.
+        """Run up to ``jobs`` stages at a time; returns the exit status.
 
-        stop: called with the signal that wants the whole to end; running stages then end with its status.
+        Stages that depend on a failed one are skipped.  stop: called with the signal that ends the schedule;
+        it must end the running stages.
         """
         waiting = list(self._stages)
         running: dict[Future[int], Stage] = {}
@@ -75,11 +76,11 @@ class Schedule:
         return all(name in self._statuses for name in self._needed[stage.name])
 
     def _is_settled(self, stage: Stage) -> bool:
-        """Whether nothing has to run, because all is there or because something before it failed."""
+        """Whether the stage need not run: it is up to date, or a stage that it depends on failed."""
         failed = [name for name in self._needed[stage.name] if self._statuses[name]]
         if failed:
             self._statuses[stage.name] = SKIPPED
-            self._tell(f"{stage.name}: left out, {failed[0]} failed", [])
+            self._tell(f"{stage.name}: skipped, {failed[0]} failed", [])
             return True
         reasons = why_stale(stage)
         if not reasons:
@@ -95,7 +96,7 @@ class Schedule:
 
 
 def planned(stages: Sequence[Stage], needed: Dependencies) -> Iterator[tuple[Stage, list[str]]]:
-    """Every stage with the reasons for which it would run, none if it is up to date."""
+    """Every stage with the reasons why it would run; no reasons if it is up to date."""
     would_run: set[str] = set()
     for stage in stages:
         before = [name for name in needed[stage.name] if name in would_run]
@@ -106,7 +107,7 @@ def planned(stages: Sequence[Stage], needed: Dependencies) -> Iterator[tuple[Sta
 
 
 def stop_children(number: int) -> None:
-    """Hand a signal on to all running stages, which are in process groups of their own."""
+    """Send a signal to all running stages. Each is in a process group of its own."""
     for child in multiprocessing.active_children():
         if child.pid is not None:
             os.kill(child.pid, number)

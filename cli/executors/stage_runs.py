@@ -1,4 +1,4 @@
-"""One stage of a config at work: in this process, or in one of its own."""
+"""Run one stage of a config, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 def run_stage(stage: Stage) -> int:
-    """Run a stage as its program does, going on from a checkpoint of the same run; returns the exit status.
+    """Run a stage as its program does and print its error, if any; returns the exit status.
 
-    Folders of outputs are created.
+    Continues from a checkpoint of the same run. Creates the folders of the outputs.
     """
     return ending(stage.program, lambda: work(stage))
 
 
 def work(stage: Stage, observe: Observe = lambda event: None) -> int:
-    """:func:`run_stage` without its ending. observe: is told every event of a run that has events.
+    """:func:`run_stage`, but errors are raised. observe: called with every event of neural_style.
 
     Raises: NeuralStyleError, CaffemodelError.
     """
@@ -52,7 +52,7 @@ def _neural_style(stage: Stage, observe: Observe) -> int:
 def _fast_neural_style(stage: Stage, observe: Observe) -> int:
     from cli.fast_neural_style import run_settings
 
-    return run_settings(stage.settings)  # which has no events
+    return run_settings(stage.settings)  # has no events
 
 
 def _slow_neural_style(stage: Stage, observe: Observe) -> int:
@@ -76,7 +76,7 @@ RUNNERS: dict[str, Callable[[Stage, Observe], int]] = {
 
 
 def log_file(stage: Stage) -> Path:
-    """Where a stage that runs beside others writes what it prints."""
+    """The file for the printed lines of a stage that runs beside others."""
     target = Path(outputs(stage.settings)[0])
     return (
         target.with_name(f"{target.name}.log")
@@ -88,23 +88,23 @@ def log_file(stage: Stage) -> Path:
 def run_in_process(stage: Stage, threads: int) -> int:
     """Run a stage in a new process that prints into :func:`log_file`; returns the exit status.
 
-    threads: for a stage that does not say how many itself.
+    threads: the number of CPU threads, for a stage that does not set it.
     """
     if stage.settings.threads == 0:
         stage = stage.replace(threads=float(threads))
     create_folder(log_file(stage).parent)
     process = multiprocessing.get_context("spawn").Process(target=_logged, args=(stage,))
-    resource_tracker.ensure_running()  # which would change the mask below
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child's too, while it begins
+    resource_tracker.ensure_running()  # now, since starting it would change the mask below
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the child
     process.start()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     process.join()
-    status = process.exitcode or 0  # minus the signal's number, where one ended it
+    status = process.exitcode or 0  # negative signal number if a signal ended the child
     return status if status >= 0 else 128 - status
 
 
 def _logged(stage: Stage) -> None:
-    os.setpgrp()  # Ctrl-C comes from the parent, and so once
+    os.setpgrp()  # the parent forwards Ctrl-C; without this it would arrive twice
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with log_file(stage).open("w") as log, redirect_stdout(log), redirect_stderr(log):
         status = ending(stage.program, lambda: _interruptible(stage))
@@ -112,13 +112,13 @@ def _logged(stage: Stage) -> None:
 
 
 def _interruptible(stage: Stage) -> int:
-    """Ctrl-C of before is heard here, at the earliest."""
+    """Run the stage with Ctrl-C unblocked; one that arrived earlier interrupts here."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     return run_stage(stage)
 
 
 def _end_with_parent() -> None:
-    """Where the parent is killed outright, its stages end as if asked to, so that none works on unseen."""
+    """Terminate this stage when the parent process ends, for example by SIGKILL."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -1,1 +1,1 @@
-"""What the Makefile calls to write files of this project: docs/flags.md, the gallery's make rules."""
+"""Scripts of the Makefile that write files of this project: docs/flags.md, the gallery's make rules."""

@@ -1,7 +1,7 @@
-"""The make rules of the gallery, read from its configs: ``python -m cli.make.gallery_rules configs/gallery``.
+"""Print the make rules of the gallery: ``python -m cli.make.gallery_rules configs/gallery``.
 
-For every config its result, and for that the pictures and weights it is made from; for every picture and
-every model of the registry the command that fetches it. The variables PICTURES and MODELS are the Makefile's.
+For every config: a rule for its result, with the pictures and weights that it needs. For every picture and
+every model of the registry: a rule with the command that fetches it. The Makefile sets PICTURES and MODELS.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rules(folder: Path) -> Iterator[str]:
 
 
 def _pictures(config: Config) -> list[str]:
-    """The names of the pictures that no stage makes."""
+    """The file names of the pictures that the config reads and no stage of it writes."""
     made = {
         resolved(path)
         for stage in config.stages
@@ -49,7 +49,7 @@ def _pictures(config: Config) -> list[str]:
 
 
 def _models(config: Config) -> list[str]:
-    """The names of the weights."""
+    """The file names of the weights."""
     settings: list[Settings] = [stage.settings for stage in config.stages]
     return list(dict.fromkeys(Path(one.model_file).name for one in settings))
 

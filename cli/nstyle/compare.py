@@ -1,4 +1,4 @@
-"""``nstyle compare``: two pictures in figures, and as a map of their differences."""
+"""``nstyle compare``: measure how two pictures differ, and draw a heat map of the differences."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.errors import NeuralStyleError
 @click.command("compare")
 @click.argument("ours", metavar="A", type=click.Path(path_type=Path))
 @click.argument("theirs", metavar="B", type=click.Path(path_type=Path))
-@click.option("--heat-map", type=click.Path(path_type=Path), help="Draw the differences into a PNG file.")
+@click.option("--heat-map", type=click.Path(path_type=Path), help="Draw the differences to a PNG file.")
 def compare_command(ours: Path, theirs: Path, heat_map: Path | None) -> None:
-    """Compare the pictures A and B, of one size: PSNR, SSIM, differing pixels, largest difference.
+    """Compare the pictures A and B of equal size: PSNR, SSIM, differing pixels, largest difference.
 
-    The exit status is 0 whatever the difference, 1 where they cannot be compared.
+    The exit status is 0 for any difference, and 1 if the pictures cannot be compared.
     """
     from core.pictures.compare import compare_files, save_heat_map
 

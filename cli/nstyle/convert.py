@@ -1,4 +1,4 @@
-"""``nstyle convert``: transform networks to ONNX."""
+"""``nstyle convert``: write transform networks as ONNX files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from core.settings.fast_neural_style import INSTANCE_NORMS
     type=click.Choice(INSTANCE_NORMS),
     default="auto",
     show_default=True,
-    help="Of a .t7: as in training, real, or inert as under Torch of August 2017 and later.",
+    help="For a .t7: as trained, normalise, or affine (only scale and shift: Torch since August 2017).",
 )
 def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str) -> None:
     """Write the network SOURCE (.t7, .pth, .safetensors, or an old .onnx) as the ONNX file TARGET.
 
-    The result takes pictures of any size and number. It is run against the source before it is kept.
+    The result takes batches and pictures of any size. Its output is compared with the source's before the
+    file is kept.
     """
     from core.transform.convert import convert
 

@@ -1,4 +1,4 @@
-"""``nstyle dataset``: HDF5 files of training pictures, built of folders, and shown."""
+"""``nstyle dataset``: build HDF5 files of training pictures from folders, and list their contents."""
 
 from __future__ import annotations
 
@@ -31,24 +31,28 @@ FACTORS = ("2", "4", "8")
 
 @click.group("dataset")
 def dataset_group() -> None:
-    """Build HDF5 files of training pictures, and show what is in them."""
+    """Build HDF5 files of training pictures, and list their contents."""
 
 
 @dataset_group.command("build")
 @click.option("--train", required=True, type=click.Path(path_type=Path), help="Folder of training pictures.")
 @click.option("--val", type=click.Path(path_type=Path), help="Folder of validation pictures.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The file, FILE.h5.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write, FILE.h5."
+)
 @click.option("--task", type=click.Choice(["style", "upsample"]), default="style", show_default=True)
 @click.option("--size", type=click.IntRange(1), default=256, show_default=True, help="Side in pixels.")
-@click.option("--max-images", type=click.IntRange(1), help="The first so many of each folder.")
+@click.option("--max-images", type=click.IntRange(1), help="Use at most this many pictures of each folder.")
 @click.option(
     "--max-resize", type=click.IntRange(1), default=16, show_default=True, help="Crop to multiples of this."
 )
-@click.option("--factors", default="4", show_default=True, help="With upsample: 2, 4, 8, or some of them.")
-@click.option("--patch", type=click.IntRange(1), default=288, show_default=True, help="Side of a patch.")
-@click.option("--stride", type=click.IntRange(1), help="From one patch to the next; by default its side.")
-@click.option("--max-patches", type=click.IntRange(1), help="The first so many of each folder.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Threads; by default one for every core.")
+@click.option("--factors", default="4", show_default=True, help="For upsample: one or more of 2, 4, 8.")
+@click.option(
+    "--patch", type=click.IntRange(1), default=288, show_default=True, help="Side of a patch in pixels."
+)
+@click.option("--stride", type=click.IntRange(1), help="Step from patch to patch; by default --patch.")
+@click.option("--max-patches", type=click.IntRange(1), help="Use at most this many patches of each folder.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Threads; by default one per core.")
 @click.pass_context
 def build_command(
     context: click.Context,
@@ -59,11 +63,11 @@ def build_command(
     workers: int | None,
     **options: Any,
 ) -> None:
-    """Make FILE.h5 of folders of pictures, for train_fast_neural_style and for th train.lua.
+    """Build FILE.h5 from folders of pictures, for train_fast_neural_style and for th train.lua.
 
-    Pictures are taken in the order of their names (make_style_dataset.py: in the directory's own). Files that
-    cannot be used are reported and left out. (th train.lua forgets to divide the y of -task upsample by 255.)
-    Stopped, even by kill -9, and called again, it goes on where it was and makes the same file.
+    Pictures are taken in the order of their names (make_style_dataset.py takes the directory's order).
+    Files that cannot be used are reported and left out. A stopped build, even by kill -9, continues when it
+    is called again, and gives the same file. (th train.lua does not divide the y of -task upsample by 255.)
     """
 
     def act() -> int:
@@ -73,7 +77,7 @@ def build_command(
         check_target("o", str(output))
         folders = {"train": train, **({"val": val} if val else {})}
         plan = _plan(options)
-        with warnings_as_notices(partial(notice, program=BUILD)):  # Pillow's, about metadata
+        with warnings_as_notices(partial(notice, program=BUILD)):  # Pillow warns about bad metadata
             _report(build_dataset(output, folders, plan, workers or available_cores()), output)
         return 0
 
@@ -101,7 +105,7 @@ def _plan(options: dict[str, Any]) -> DatasetPlan:
     for factor in factors:
         if patch % factor:
             raise SettingsError(
-                f"--patch {patch}: must be a multiple of every factor; {factor} is not one of its"
+                f"--patch {patch}: must be a multiple of every factor; it is not a multiple of {factor}"
             )
     return DatasetPlan(Patches(patch, options["stride"] or patch), factors, options["max_patches"] or 0)
 
@@ -115,12 +119,12 @@ def _report(events: Iterator[Event], output: Path) -> None:
                 bar.reset(event.total)
                 bar.update(event.done)
                 if event.done:
-                    notice(f"goes on behind {event.done:,} of {event.total:,}", BUILD)
+                    notice(f"continuing after {event.done:,} of {event.total:,}", BUILD)
             elif isinstance(event, Stored):
                 bar.update(event.pieces)
             elif isinstance(event, Skipped):
                 with bar.external_write_mode(sys.stderr):
-                    notice(f"{event.message}; it is left out", BUILD)
+                    notice(f"{event.message}; left out", BUILD)
             elif isinstance(event, Finished):
                 _say_finished(event, output)
 

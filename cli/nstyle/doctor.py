@@ -1,4 +1,4 @@
-"""``nstyle doctor``: is everything there, and is it exact here?"""
+"""``nstyle doctor``: check the installation, and repeat a reference run to check exactness."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WIDTH = 22
 
 @click.command("doctor")
 def doctor_command() -> None:
-    """Look at Python, PyTorch, ONNX Runtime, BLAS, models, disk and memory, and repeat a reference run.
+    """Check Python, PyTorch, ONNX Runtime, BLAS, models, disk and memory, and repeat a reference run.
 
-    The exit status is 1 if something keeps the program from its promise; what is only absent is none.
+    The exit status is 1 if there is a problem. An optional package or model that is absent is not a problem.
     """
     from core.models.registry import MODELS_DIR
 
@@ -31,7 +31,7 @@ def doctor_command() -> None:
 
 
 def _self_test() -> str:
-    """Where the bundled reference run differs, '' if nowhere."""
+    """The first difference to the bundled reference run; '' if there is none."""
     from cli.parity.command import check_run
     from cli.parity.reference_runs import bundled_run
     from core.devices import choose

@@ -1,4 +1,4 @@
-"""What ``nstyle models`` and ``nstyle inputs`` share: how they end, what was named, progress."""
+"""Shared by ``nstyle models`` and ``nstyle inputs``: errors in one line, selection by name, progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Entry = TypeVar("Entry", bound=FileEntry)
 
 
 def ends_in_one_line(program: str) -> Callable[[Callable[Parameters, None]], Callable[Parameters, None]]:
-    """Turn what a user can mend into one line of ``program`` on stderr and exit status 1, Ctrl-C into 130."""
+    """Print an error as one line of ``program`` on stderr; exit status 1 for an error, 130 for Ctrl-C."""
 
     def decorate(command: Callable[Parameters, None]) -> Callable[Parameters, None]:
         @functools.wraps(command)
@@ -37,7 +37,7 @@ def ends_in_one_line(program: str) -> Callable[[Callable[Parameters, None]], Cal
             except OSError as error:
                 _fail(program, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
             except KeyboardInterrupt:
-                _fail(program, "interrupted; a partial file is kept, run again to resume", 130)
+                _fail(program, "interrupted; the partial file is kept, run again to resume", 130)
 
         return run
 
@@ -50,19 +50,19 @@ def _fail(program: str, message: str, status: int) -> NoReturn:
 
 
 def chosen(names: Sequence[str], known: dict[str, Entry], kind: str) -> list[Entry]:
-    """The entries called ``names``, each once. Raises RegistryError that proposes a near name."""
+    """The entries called ``names``, each once. Raises: RegistryError: an unknown name."""
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise RegistryError(f"no {kind} is called {name!r}; {hint}known are {', '.join(known)}")
+            raise RegistryError(f"no {kind} is called {name!r}; {hint}choose from {', '.join(known)}")
     return [known[name] for name in dict.fromkeys(names)]
 
 
 def fetch_each(program: str, entries: Iterable[Entry], fetch_one: Callable[[Entry, Progress], str]) -> None:
-    """Fetch entry after entry, the others too where one fails; then exit status 1.
+    """Fetch every entry. If one fails, the others are still fetched, and the exit status is 1.
 
-    fetch_one: fetches one and returns what to say of it; raises RegistryError.
+    fetch_one: fetches one entry and returns the line to print; raises RegistryError.
     """
     failures = 0
     for entry in entries:
@@ -78,7 +78,7 @@ def fetch_each(program: str, entries: Iterable[Entry], fetch_one: Callable[[Entr
 
 
 def verify_each(entries: Sequence[Entry], verify_one: Callable[[Entry], Verification], remedy: str) -> None:
-    """Verify entry after entry and print the results. Raises: RegistryError: how many failed."""
+    """Verify every entry and print the results. Raises: RegistryError: some failed."""
     failures = 0
     for entry in entries:
         found = verify_one(entry)
@@ -89,7 +89,7 @@ def verify_each(entries: Sequence[Entry], verify_one: Callable[[Entry], Verifica
 
 
 class Progress:
-    """Shows events of a download: a bar on a terminal, refusals of mirrors always; all of it on stderr."""
+    """Shows the events of a download on stderr: a bar if it is a terminal, and failures of mirrors."""
 
     def __init__(self) -> None:
         self._bar: tqdm[NoReturn] | None = None
@@ -115,10 +115,10 @@ class Progress:
             click.echo(f"{event.url}: {event.reason}{'; trying again' if event.retrying else ''}", err=True)
         elif isinstance(event, Unusable):
             self._close()
-            click.echo(f"{event.reason}; fetching it anew", err=True)
+            click.echo(f"{event.reason}; fetching it again", err=True)
 
     def advance(self, count: int) -> None:
-        """Move the bar on by ``count`` bytes."""
+        """Advance the bar by ``count`` bytes."""
         if self._bar is not None:
             self._bar.update(count)
 

@@ -1,4 +1,4 @@
-"""``nstyle evaluate-sr``: a super-resolution network against bicubic enlargement, on a folder of pictures."""
+"""``nstyle evaluate-sr``: compare a super-resolution network with bicubic enlargement on a folder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ COLUMNS = ("picture", "psnr_network", "ssim_network", "psnr_bicubic", "ssim_bicu
 @click.command("evaluate-sr")
 @click.argument("model", metavar="MODEL", type=click.Path())
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
-@click.option("--factor", type=click.IntRange(2, 64), required=True, help="How much the network enlarges.")
-@click.option("--border", type=click.IntRange(0), help="Pixels at each side left out; by default the factor.")
 @click.option(
-    "--histogram/--no-histogram", default=True, help="Match the output with the small input, as in the paper."
+    "--factor", type=click.IntRange(2, 64), required=True, help="Enlargement factor of the network."
+)
+@click.option("--border", type=click.IntRange(0), help="Pixels left out at each side; by default the factor.")
+@click.option(
+    "--histogram/--no-histogram",
+    default=True,
+    help="Match the output's histogram to the input's, as in the paper.",
 )
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option("--gpu", type=click.IntRange(-1), default=-1, show_default=True, help="-1 is the CPU.")
@@ -45,10 +49,10 @@ def evaluate_command(
     csv_path: Path | None,
     gpu: int,
 ) -> None:
-    """Shrink the pictures of FOLDER, enlarge them by MODEL (.t7, .onnx, .safetensors), and compare.
+    """Shrink the pictures of FOLDER, enlarge them with MODEL (.t7, .onnx, .safetensors), and compare.
 
-    PSNR and SSIM are of the Y channel (ITU-R BT.601, 16 to 235). Shrinking is Gaussian blur of sigma 1.0,
-    then Pillow's bicubic filter, with which the network is compared too.
+    PSNR and SSIM are of the Y channel (ITU-R BT.601, 16 to 235). A picture is shrunk with a Gaussian blur of
+    sigma 1.0 and Pillow's bicubic filter. The same figures are given for Pillow's bicubic enlargement.
     """
 
     def act() -> int:
@@ -56,14 +60,14 @@ def evaluate_command(
         from core.training.superres import Evaluation, mean, similarity
         from core.transform.open_model import open_model
 
-        similarity()  # whether it is there, before the work
+        similarity()  # fails before the work starts if scikit-image is not installed
         if csv_path is not None:
             check_target("-csv", str(csv_path))
         opened = open_model(TransformSettings(model=model, gpu=float(gpu)))
         for sentence in opened.notices:
             notice(sentence, PROGRAM)
         evaluation = Evaluation(opened.runner, factor, factor if border is None else border, histogram)
-        with warnings_as_notices(partial(notice, program=PROGRAM)):  # Pillow's, about metadata
+        with warnings_as_notices(partial(notice, program=PROGRAM)):  # Pillow warns about bad metadata
             measured = list(_measured(evaluation, folder))
         rows = [*measured, mean(measured)]
         click.echo("\n".join(_lines(rows)))
@@ -75,7 +79,7 @@ def evaluate_command(
 
 
 def _measured(evaluation: Evaluation, folder: Path) -> Iterator[Measured]:
-    """Unusable pictures are said and left out. Raises: DatasetError, TransformError."""
+    """Measure each picture. Unusable ones are reported and left out. Raises: DatasetError, TransformError."""
     from core.errors import DatasetError, ImageError
     from core.training.data.picture_files import picture_names
 
@@ -85,9 +89,9 @@ def _measured(evaluation: Evaluation, folder: Path) -> Iterator[Measured]:
             yield evaluation.measure(folder / name)
             some = True
         except ImageError as error:
-            notice(f"{error}; it is left out", PROGRAM)
+            notice(f"{error}; left out", PROGRAM)
     if not some:
-        raise DatasetError(f"{folder}: holds no picture that can be measured")
+        raise DatasetError(f"{folder}: contains no picture that can be measured")
 
 
 def _lines(rows: list[Measured]) -> Iterator[str]:

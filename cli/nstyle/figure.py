@@ -1,4 +1,4 @@
-"""``nstyle figure``: the results of a config side by side, as in the papers."""
+"""``nstyle figure``: draw the results of a config side by side, as in the papers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from core.stages.config import read_config
 @click.command("figure")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The PNG file to write.")
-@click.option("--results", type=click.Path(), help="The folder of the results, as for nstyle run.")
+@click.option("--results", type=click.Path(), help="Folder of the results, as for nstyle run.")
 def figure_command(config: Path, output: Path, results: str | None) -> None:
-    """Draw the results of CONFIG in one picture: its vary as rows and columns, or its stages in a row.
+    """Draw the results of CONFIG in one picture: the values of vary as rows and columns, or stages in a row.
 
-    Run it first: nstyle run CONFIG.
+    Run the config first: nstyle run CONFIG.
     """
     from core.report.figures import figure_of, save_figure
 

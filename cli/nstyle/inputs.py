@@ -1,4 +1,4 @@
-"""``nstyle inputs``: fetch, list and verify the pictures that the configs of configs/gallery/ start from."""
+"""``nstyle inputs``: fetch, list and verify the input pictures of configs/gallery/."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _folder = click.option(
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     default=INPUTS_DIR,
-    help="Folder of the pictures; by default inputs/ of the clone, where the configs look.",
+    help="Folder of the pictures; by default inputs/ of the clone, which the configs read.",
 )
 
 
@@ -28,7 +28,7 @@ def inputs_group() -> None:
 @_folder
 @ends_in_one_line("nstyle inputs")
 def fetch_command(names: tuple[str, ...], folder: Path) -> None:
-    """Fetch the pictures NAMES, or all; files that are there are verified and never replaced."""
+    """Fetch the pictures NAMES, or all. Existing files are verified, never replaced."""
     known = load_manifest()
 
     def fetch_one(entry: InputEntry, progress: Progress) -> str:
@@ -42,13 +42,13 @@ def fetch_command(names: tuple[str, ...], folder: Path) -> None:
 @_folder
 @ends_in_one_line("nstyle inputs")
 def verify_command(names: tuple[str, ...], folder: Path) -> None:
-    """Compare the files of NAMES, or all that are there, with what is known of them."""
+    """Compare the files of NAMES, or all present ones, with the recorded checksums and sizes."""
     known = load_manifest()
     entries = chosen(names, known, "picture") or [e for e in known.values() if (folder / e.file).exists()]
     if not entries:
-        click.echo(f"none of the pictures is in {folder}; to fetch them: nstyle inputs fetch")
+        click.echo(f"none of the pictures is in {folder}; fetch them: nstyle inputs fetch")
     verify_each(
-        entries, lambda entry: verify_input(entry, folder), "move them away, then: nstyle inputs fetch"
+        entries, lambda entry: verify_input(entry, folder), "move these files away, then: nstyle inputs fetch"
     )
 
 
@@ -56,7 +56,7 @@ def verify_command(names: tuple[str, ...], folder: Path) -> None:
 @_folder
 @ends_in_one_line("nstyle inputs")
 def list_command(folder: Path) -> None:
-    """List the pictures: name, whether it is there, file, what it shows and whose it is."""
+    """List the pictures: name, whether it is present, file, what it shows, rights."""
     for entry in load_manifest().values():
         click.echo(f"{entry.name:<24} {_state(entry, folder)}, {_checksum(entry)}, {entry.file}")
         click.echo(f"{'':<24} {entry.what}")

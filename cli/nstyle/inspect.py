@@ -1,4 +1,4 @@
-"""``nstyle inspect``: what is in a model file, and whether it is one of the known ones."""
+"""``nstyle inspect``: show the contents of a model file, and whether the registry knows it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HEADER = ("layer", "type", "shapes", "parameters", "offset", "bytes")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--proto", type=click.Path(path_type=Path), help="Compare with this prototxt as well.")
 def inspect_command(file: Path, proto: Path | None) -> None:
-    """Show what is in FILE: the layers, shapes and sizes of a network, what is known about it, checksums.
+    """Show the layers, shapes and sizes of the network in FILE, its checksums and its registry entry.
 
-    A name that ends in .t7 means a Torch7 file, one in .onnx an ONNX model, every other a caffemodel. Offsets
-    are those of a layer's weights in a caffemodel, or of the layer itself if it has none.
+    A .t7 file is read as a Torch7 file, a .onnx file as an ONNX model, every other as a caffemodel. Offsets
+    in a caffemodel are those of a layer's weights, or of the layer itself if it has none.
     """
     try:
         for line in _lines(file, proto):
@@ -34,9 +34,9 @@ def inspect_command(file: Path, proto: Path | None) -> None:
     except (CaffemodelError, NeuralStyleError) as error:
         _fail(str(error))
     except BrokenPipeError:
-        raise  # the reader has seen enough; click ends quietly
+        raise  # click ends the program without a message
     except OSError as error:
-        _fail(f"{file}: {error.strerror}; check the path")
+        _fail(f"{file}: {error.strerror}; check the path and its permissions")
 
 
 def _lines(file: Path, proto: Path | None) -> Iterable[str]:
@@ -83,7 +83,7 @@ def _comparison(proto: Path, model: Caffemodel) -> Iterable[str]:
     yield ""
     yield from differences or [f"{printable(str(proto))}: agrees with the caffemodel"]
     if differences:
-        yield "(the caffemodel is what counts, as in the original program)"
+        yield "(the caffemodel is used, as in the original program)"
 
 
 def _identity(file: Path) -> Iterable[str]:
@@ -97,18 +97,18 @@ def _identity(file: Path) -> Iterable[str]:
     if known is not None:
         yield f"known   {known.name}: {known.what}"
         return
-    yield "known   no: no model of the registry has these checksums"
+    yield "known   no: no model in the registry has these checksums"
     for entry in registry.values():
         if entry.file == file.name and entry.has_checksum:
             yield f"        {_contradiction(entry, digests)}"
 
 
 def _contradiction(entry: ModelEntry, digests: Digests) -> str:
-    """Where the file differs from the registry's file of the same name."""
+    """The size and checksums that differ from the registry's file of the same name."""
     pairs = (
         ("size", entry.bytes, digests.bytes),
         ("md5", entry.md5, digests.md5),
         ("sha256", entry.sha256, digests.sha256),
     )
     wrong = [f"{what} {published}" for what, published, found in pairs if published not in (None, found)]
-    return f"the registry's {entry.name}, of the same file name, has {', '.join(wrong)}"
+    return f"the registry's {entry.name}, with the same file name, has {', '.join(wrong)}"

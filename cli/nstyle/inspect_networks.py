@@ -1,4 +1,4 @@
-"""What ``nstyle inspect`` shows of a .t7 and of an .onnx file."""
+"""The lines that ``nstyle inspect`` prints for a .t7 or .onnx file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 PARAMETERS = ("weight", "bias")
 SHOWN = ("pad_l", "size", "eps", "constant_scalar", "strength", "scale_factor", "ceil_mode")
 LONGEST = 60
-NUMBER_BYTES = 12  # of a number in a binary file: its tag and a double
+NUMBER_BYTES = 12  # a number in a binary file: its type tag and a double
 
 
 def describe_t7(path: Path) -> Iterator[str]:
-    """The file as a whole, its options and histories, the layers of its network. Raises: T7Error."""
+    """Lines about the file, its options and histories, and the layers of its network. Raises: T7Error."""
     file = load_t7(path)
     yield f"{printable(str(path))}: Torch7, {file.encoding}, {file.size:,} bytes"
     if file.trailing:
-        yield f"{file.trailing:,} bytes behind the object are ignored, as by Torch7"
+        yield f"{file.trailing:,} bytes after the object are ignored, as in Torch7"
     value = file.value
     if isinstance(value, Table):
         yield from _table(value)
@@ -36,7 +36,7 @@ def describe_t7(path: Path) -> Iterator[str]:
         yield "a bare object, without options"
         yield from _layers(value)
     else:
-        yield f"no network, but '{_summary(value)}'"
+        yield f"not a network: '{_summary(value)}'"
 
 
 def _table(content: Table) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _table(content: Table) -> Iterator[str]:
         yield from table([(f"  {name}", _summary(value)) for name, value in sorted(_named(options))], 2)
     elif isinstance(model, TorchObject):
         yield ""
-        yield "options: none; an old checkpoint, taken as trained with -preprocessing vgg"
+        yield "options: none; an old checkpoint, treated as trained with -preprocessing vgg"
     yield from _histories(content)
     yield ""
     yield "parts"
@@ -60,7 +60,7 @@ def _table(content: Table) -> Iterator[str]:
 
 
 def _histories(content: Table) -> Iterator[str]:
-    """Every list of numbers under a name with 'history': its length, first and last value."""
+    """The length, first and last value of every list of numbers whose name contains 'history'."""
     rows = []
     for name, value in _named(content):
         if "history" in name and isinstance(value, Table):
@@ -98,11 +98,11 @@ def _layers(model: TorchObject) -> Iterator[str]:
     rows.append(("total", "", "", f"{parameters:,}", f"{nbytes:,}"))
     yield ""
     yield from table(rows, 3)
-    yield "(bytes: with the gradients and statistics kept beside the parameters)"
+    yield "(bytes: including gradients and statistics)"
 
 
 def _walk(module: TorchObject, number: str, seen: set[int]) -> Iterator[tuple[str, TorchObject]]:
-    """A module and those inside it, each once: a file may say that one holds itself."""
+    """A module and those inside it, each once: in a damaged file a module may contain itself."""
     seen.add(id(module))
     yield number or "network", module
     inner = module.fields.get("modules")
@@ -117,12 +117,12 @@ def _about(module: TorchObject) -> str:
 
 
 def _named(content: Table) -> Iterable[tuple[str, Value]]:
-    """What is under a name or a number."""
+    """The entries of a table whose key is a string or a number."""
     return [(_summary(key), value) for key, value in content.entries if isinstance(key, bytes | float)]
 
 
 def _summary(value: Value) -> str:
-    """A value in a few words."""
+    """A value as short text."""
     if isinstance(value, Table):
         items = value.sequence()
         text = ",".join(map(_summary, items[:10])) if items else f"table of {len(value.entries)}"
@@ -141,7 +141,7 @@ def _summary(value: Value) -> str:
 
 
 def _size(value: Value, seen: set[int]) -> int:
-    """About how many bytes of the file it fills; shared parts count once."""
+    """Approximate size of the value in the file, in bytes; shared parts count once."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, bytes):
@@ -155,7 +155,7 @@ def _size(value: Value, seen: set[int]) -> int:
 
 
 def describe_onnx(path: Path) -> Iterator[str]:
-    """The model as a whole, its metadata and ends, how it would be fed, its nodes. Raises: TransformError."""
+    """Lines about the model, its metadata, its input format and its nodes. Raises: TransformError."""
     from core.transform.onnx.file import read_onnx
 
     try:
@@ -167,7 +167,7 @@ def describe_onnx(path: Path) -> Iterator[str]:
             (f"  {printable(item.key)}", printable(item.value)[:LONGEST]) for item in model.metadata_props
         ]
         yield from table(rows, 2) if rows else ["  none"]
-        yield from _feeding(model)
+        yield from _input_format(model)
     except TransformError as error:
         raise TransformError(f"{printable(str(path))}: {error}") from None
     yield from _nodes(model)
@@ -179,15 +179,15 @@ def _about_model(model: ModelProto) -> str:
     return f"opset {opset}, IR {model.ir_version}, made by {producer}"
 
 
-def _feeding(model: ModelProto) -> Iterator[str]:
-    """What ``fast_neural_style`` would do without flags; where only a run tells, it is not run here."""
+def _input_format(model: ModelProto) -> Iterator[str]:
+    """How ``fast_neural_style`` would use the model without flags, as far as known without running it."""
     from core.transform.onnx.detect import detect_format
 
     how = detect_format(model)
     yield ""
-    yield "how fast_neural_style uses it, unless flags say otherwise"
+    yield "how fast_neural_style uses it without further flags"
     size = "any" if how.size is None else f"{how.size[1]}x{how.size[0]} only"
-    yield f"  size of pictures: {size}, at least {how.smallest} pixels on the shorter side"
+    yield f"  picture size: {size}, at least {how.smallest} pixels on the shorter side"
     for reason in how.reasons:
         yield f"  {printable(reason)}"
 

@@ -26,10 +26,10 @@ def models_group() -> None:
 @click.option("--all", "everything", is_flag=True, help="Fetch every registered model.")
 @_ends_in_one_line
 def fetch_command(names: tuple[str, ...], everything: bool) -> None:
-    """Fetch the models NAMES; a partial file is continued, a verified one left alone."""
+    """Fetch the models NAMES. A partial download is continued; a verified file is not fetched again."""
     known = registry.load_registry()
     if not names and not everything:
-        raise RegistryError(f"fetch: name a model or say --all; known are {', '.join(known)}")
+        raise RegistryError(f"fetch: name a model or use --all; choose from {', '.join(known)}")
 
     def fetch_one(entry: ModelEntry, progress: Progress) -> str:
         return _placed(entry, fetch(entry, registry.MODELS_DIR, progress))
@@ -42,7 +42,7 @@ def fetch_command(names: tuple[str, ...], everything: bool) -> None:
 @click.argument("names", nargs=-1)
 @_ends_in_one_line
 def verify_command(names: tuple[str, ...]) -> None:
-    """Compare the files of NAMES, or all that are there, with size and checksums."""
+    """Compare the files of NAMES, or all present ones, with the registered sizes and checksums."""
     known = registry.load_registry()
     entries = chosen(names, known, "model") or [
         e for e in known.values() if (registry.MODELS_DIR / e.file).exists()
@@ -53,7 +53,7 @@ def verify_command(names: tuple[str, ...]) -> None:
 @models_group.command("list")
 @_ends_in_one_line
 def list_command() -> None:
-    """List the registered models: name, state, size, file, what it is and its licence."""
+    """List the registered models: name, state, size, file, description and licence."""
     for entry in registry.load_registry().values():
         size = "size not published" if entry.bytes is None else f"{entry.bytes:,} bytes"
         click.echo(f"{entry.name:<17} {_state(entry)}, {size}, {entry.file}")
@@ -65,7 +65,7 @@ def list_command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @_ends_in_one_line
 def add_command(file: Path) -> None:
-    """Recognise FILE by its checksums and place it in vgg_models/ under its own name."""
+    """Identify FILE by its checksums and link or copy it to vgg_models/ under its registered name."""
     with Progress() as progress:
         if file.is_file():
             progress(Verifying(file, file.stat().st_size))
@@ -82,7 +82,7 @@ def _verify(entry: ModelEntry) -> Verification:
 
 
 def _placed(entry: ModelEntry, path: Path) -> str:
-    unchecked = f" (no checksum was ever published; its own is kept in {RECORD_NAME})"
+    unchecked = f" (no checksum was published; the file's own is recorded in {RECORD_NAME})"
     return f"{entry.name}: {path}{'' if entry.has_checksum else unchecked}"
 
 

@@ -1,4 +1,4 @@
-"""``nstyle port``: shell scripts, READMEs and texts with commands of 2015 to configs."""
+"""``nstyle port``: turn commands of the original in shell scripts, READMEs and texts into configs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.settings.programs import PROGRAMS
 
 
 class Config(NamedTuple):
-    """A config to be written, without its ending, and the commands in it."""
+    """A config to write: its name without .yml, its commands, and the file and folder they come from."""
 
     name: str
     commands: list[Command]
@@ -33,16 +33,20 @@ class Config(NamedTuple):
 @click.command("port")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=".", help="Folder of the configs.")
-@click.option("--base", type=click.Path(path_type=Path), help="Where the script runs; its own folder.")
-@click.option("--define", multiple=True, metavar="NAME=VALUE", help="A variable from outside; 1=... is $1.")
+@click.option(
+    "--base", type=click.Path(path_type=Path), help="Folder in which the script ran; by default its own."
+)
+@click.option(
+    "--define", multiple=True, metavar="NAME=VALUE", help="Set a variable of the script; 1=... sets $1."
+)
 @click.option("--force", is_flag=True, help="Replace configs that exist.")
 def port_command(
     files: tuple[Path, ...], output: Path, base: Path | None, define: tuple[str, ...], force: bool
 ) -> None:
-    """Write configs for the commands in FILE: shell scripts, README.md, texts with th neural_style.lua ...
+    """Write configs for the th neural_style.lua commands in FILE: a shell script, a README.md or a text.
 
-    Nothing is run: variables are set and loops unrolled. What cannot be known without running something is an
-    error with its line; then nothing is written.
+    No command is run: variables are filled in and loops unrolled. A value that only running a command would
+    give is an error with its line number. After an error no config is written.
     """
     try:
         configs, findings = port(files, base, _definitions(define))
@@ -60,7 +64,7 @@ def port_command(
 def port(
     files: Sequence[Path], base: Path | None, given: dict[str, str]
 ) -> tuple[list[Config], list[Findings]]:
-    """The configs of all files, and what is to be told of each."""
+    """The configs of all files, and the errors and remarks for each file."""
     configs, told = list[Config](), list[Findings]()
     for path in files:
         findings = Findings(str(path))
@@ -72,7 +76,7 @@ def port(
             findings.errors[str(error)] = None
             continue
         except RecursionError:
-            findings.errors[f"{path}: is nested too deeply; take it apart"] = None
+            findings.errors[f"{path}: is nested too deeply; split it"] = None
             continue
         names = config_names(path.stem, found)
         configs += [Config(name, group, path, folder) for name, group in zip(names, found, strict=True)]
@@ -81,9 +85,9 @@ def port(
 
 
 def _commands(path: Path, base: Path, given: dict[str, str], findings: Findings) -> list[Command]:
-    """Raises: SettingsError: there is none."""
+    """The commands in a file. Raises: SettingsError: there is none."""
     if not base.is_dir():
-        raise SettingsError(f"--base {base}: there is no such folder")
+        raise SettingsError(f"--base {base}: no such folder")
     variables = Variables(given, base)
     calls = [
         call
@@ -103,7 +107,7 @@ def _commands(path: Path, base: Path, given: dict[str, str], findings: Findings)
 
 
 def _definitions(define: tuple[str, ...]) -> dict[str, str]:
-    """Raises: SettingsError."""
+    """The variables of --define. Raises: SettingsError: not NAME=VALUE."""
     given = dict[str, str]()
     for item in define:
         name, equals, value = item.partition("=")
@@ -114,26 +118,26 @@ def _definitions(define: tuple[str, ...]) -> dict[str, str]:
 
 
 def _tell(told: list[Findings]) -> None:
-    """Raises: SettingsError: nothing is to be written."""
+    """Print remarks and errors. Raises: SettingsError: there are errors."""
     for findings in told:
         for sentence in (*findings.remarks, *findings.errors):
             click.echo(f"nstyle port: {sentence}", err=True)
     count = sum(len(findings.errors) for findings in told)
     if count:
-        raise SettingsError(f"{count} error{'s' * (count > 1)}; nothing is written")
+        raise SettingsError(f"{count} error{'s' * (count > 1)}; nothing was written")
 
 
 def _targets(output: Path, configs: list[Config], force: bool) -> list[Path]:
-    """Raises: SettingsError: one of them exists."""
+    """The paths of the configs. Raises: SettingsError: one exists, and not ``force``."""
     targets = [output / f"{config.name}.yml" for config in configs]
     for target in targets:
         if target.exists() and not force:
-            raise SettingsError(f"{target}: exists; --force replaces it")
+            raise SettingsError(f"{target}: exists; use --force to replace it")
     return targets
 
 
 def _write(targets: list[Path], configs: list[Config]) -> None:
-    """Raises: SettingsError."""
+    """Write the configs. Raises: SettingsError: a file cannot be written."""
     for target, config in zip(targets, configs, strict=True):
         text = config_text(config.commands, config.source.name, config.base, target.parent)
         try:

@@ -1,4 +1,4 @@
-"""``nstyle show`` and ``nstyle reproduce``: how a picture was made, and whether it can be made again."""
+"""``nstyle show`` prints how a picture was made; ``nstyle reproduce`` makes it again and compares."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def _of_optimisation(record: Record) -> Iterator[str]:
 
 
 def _state(picture: Path, record: Record) -> str:
-    """Whether the file is still the one that was recorded."""
+    """Whether the file still has the recorded pixels."""
     from core.report.facts import state_of
 
     if not picture.exists():
-        return "not here; this is its record alone"
+        return "missing; this is its record"
     try:
         state = state_of(picture, record)
     except ImageError as error:
@@ -85,7 +85,7 @@ def _state(picture: Path, record: Record) -> str:
 
 
 def _command(record: Record) -> str:
-    """The command line that gives the recorded flags, without those at their defaults."""
+    """The command line of the recorded flags, without those at their defaults."""
     from core.settings.programs import PROGRAMS
 
     program = str(record["program"])
@@ -105,12 +105,12 @@ def _numbers(values: list[float]) -> str:
 @click.command("reproduce")
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.option(
-    "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to look for the inputs in."
+    "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to search for the inputs."
 )
 def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
-    """Make PICTURE again from its record and say whether it is identical; exit status 1 if it is not.
+    """Make PICTURE again from its record and compare; the exit status is 1 if it is not identical.
 
-    Inputs are looked for by checksum in the folders of --inputs, here, and beside the picture.
+    Inputs are found by checksum in the folders of --inputs, the current folder and the picture's folder.
     """
     from core.records.records import read_record
 
@@ -127,7 +127,7 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
 
 
 def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
-    """What to print, and whether picture and losses are the recorded ones."""
+    """Lines to print, and whether picture and losses are identical to the recorded ones."""
     from core.devices import choose
     from core.records.reproduce import check_repeatable, settings_of
     from core.stylization import output_image, stylize
@@ -139,7 +139,7 @@ def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[
 
 
 def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
-    """The same."""
+    """Lines to print, and whether picture and losses are identical to the recorded ones."""
     from core.devices import choose_native
     from core.records.reproduce import check_repeatable, settings_of
     from core.settings.slow_neural_style import SlowSettings
@@ -158,7 +158,7 @@ def _followed(
     from core.records.reproduce import reproduce
 
     if record["arithmetic"] != placement.kind:
-        _tell(f"made in {record['arithmetic']} arithmetic; here it is {placement.kind}")
+        _tell(f"made with {record['arithmetic']} arithmetic; this machine uses {placement.kind}")
     _tell_of_other_versions(record, environment())
     with tqdm(total=record["evaluation"], unit="it", disable=not shows_progress(), leave=False) as bar:
         found = reproduce(events, picture_of, record, bar.update)
@@ -167,14 +167,14 @@ def _followed(
     lines = ["the pixels are identical, the losses are not" if found.pixels_equal else "not identical"]
     if found.parted is not None:
         number, recorded, ours = found.parted
-        lines.append(f"the losses part at evaluation {number}: recorded {recorded}, here {ours}")
+        lines.append(f"the losses first differ at evaluation {number}: recorded {recorded}, here {ours}")
     elif not found.trace_equal:
-        lines.append("the losses differ; the picture's .json, which tells where, is not beside it")
+        lines.append("the losses differ; at which evaluation is in the picture's .json, which is missing")
     return lines, False
 
 
 def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
-    """What to print, and whether the picture is the recorded one."""
+    """Lines to print, and whether the picture is identical to the recorded one."""
     from core.records.reproduce import settings_of
     from core.settings.fast_neural_style import TransformSettings
     from core.transform.open_model import open_model
@@ -185,7 +185,7 @@ def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
     settings.validate()
     opened = open_model(settings)
     if record["runtime"] != opened.runner.description:
-        _tell(f"made by {record['runtime']}; here it is {opened.runner.description}")
+        _tell(f"made with {record['runtime']}; this machine uses {opened.runner.description}")
     _tell_of_other_versions(record, environment())
     identical = is_reproduced(settings, opened, record)
     return ["identical: every pixel" if identical else "not identical"], identical
@@ -201,7 +201,7 @@ REPEATERS = {
 def _tell_of_other_versions(record: Record, here: dict[str, str]) -> None:
     for name, text in record["environment"].items():
         if here.get(name) != text:
-            _tell(f"made with {name} {text}; here it is {here.get(name, 'unknown')}")
+            _tell(f"made with {name} {text}; this machine has {here.get(name, 'an unknown version')}")
 
 
 def _tell(sentence: str) -> None:

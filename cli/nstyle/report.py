@@ -1,4 +1,4 @@
-"""``nstyle report``: one web page about all runs in a folder."""
+"""``nstyle report``: write one web page about all runs in a folder."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ PROGRAM = "nstyle report"
     type=click.Path(path_type=Path),
     default="report",
     show_default=True,
-    help="The folder that gets index.html.",
+    help="Folder for index.html.",
 )
 @click.option(
-    "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to look for the inputs in."
+    "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to search for the inputs."
 )
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    help="A folder with pictures of the same names to compare with.",
+    help="A folder with pictures of the same names, to compare with.",
 )
 def report_command(folder: Path, output: Path, inputs: tuple[Path, ...], reference: Path | None) -> None:
-    """Write one web page about all runs in DIR: pictures, losses, settings and how they were made.
+    """Write one web page about all runs in DIR: pictures, losses, settings, commands.
 
-    The page is one file that loads nothing from anywhere. Inputs are looked for by checksum in the folders of
-    --inputs, beside the results, and here.
+    The page is a single file and loads nothing else. Inputs are found by checksum in the folders of --inputs,
+    the folders of the results and the current folder.
     """
     from core.report.build import Sources, write_report
 
@@ -70,7 +70,10 @@ def _warn(sentence: str) -> None:
 
 
 def old_command(program: str, settings: DataclassInstance) -> tuple[str, list[str]]:
-    """One flag a line, and the flags that the original does not have. Raises: SettingsError."""
+    """The original's command, one flag a line, and the flags that the original does not have.
+
+    Raises: SettingsError.
+    """
     words, ours = lua_words(settings)
     flags = {f"-{name}" for name in flags_of(type(settings))}
     lines = "".join(f" \\\n  {word}" if word in flags else f" {shlex.quote(word)}" for word in words)

@@ -1,4 +1,4 @@
-"""``nstyle run``: all runs of a config file that are not up to date."""
+"""``nstyle run``: run the stages of a config that are not up to date."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ CHECKPOINT_ITER = 100
 
 @click.command("run")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--stage", "names", multiple=True, help="Only this stage and what it depends on; repeatable.")
-@click.option("--set", "changes", multiple=True, metavar="FLAG=VALUE", help="A flag for all stages.")
-@click.option("--at-most", "limits", multiple=True, metavar="FLAG=NUMBER", help="An upper limit of a flag.")
-@click.option("--inputs", type=click.Path(), help="Read the pictures from this folder.")
+@click.option("--stage", "names", multiple=True, help="Only this stage and those it depends on; repeatable.")
+@click.option("--set", "changes", multiple=True, metavar="FLAG=VALUE", help="Set a flag for all stages.")
+@click.option("--at-most", "limits", multiple=True, metavar="FLAG=NUMBER", help="Limit a flag in all stages.")
+@click.option("--inputs", type=click.Path(), help="Read the input pictures from this folder.")
 @click.option("--results", type=click.Path(), help="Write the results into this folder.")
-@click.option("--dry-run", is_flag=True, help="Say what would run, compute nothing.")
-@click.option("--why", is_flag=True, help="Say what changed since the result was made.")
-@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Stages at once.")
+@click.option("--dry-run", is_flag=True, help="List what would run; compute nothing.")
+@click.option("--why", is_flag=True, help="List what changed since the result was made.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, help="Number of stages to run at once.")
 @click.option("--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True)
-@click.option("--ray-address", default=None, help="The cluster of --executor ray; by default this machine.")
+@click.option("--ray-address", default=None, help="Cluster of --executor ray; by default this machine.")
 @click.option(
     "--checkpoint-iter",
     type=click.IntRange(0),
     default=CHECKPOINT_ITER,
     show_default=True,
-    help="Where the config has no checkpoint_iter.",
+    help="Used if the config has no checkpoint_iter.",
 )
 def run_command(config: Path, dry_run: bool, why: bool, **options: Any) -> None:
-    """Run CONFIG: one run, its stages, or every combination of its vary.
+    """Run CONFIG: one run, its stages, or every combination of the values in vary.
 
     A stage runs if its flags, inputs, weights or this program's numeric version changed since its result was
-    made. An interrupted one goes on from its last checkpoint.
+    made. An interrupted stage continues from its last checkpoint.
     """
 
     def act() -> int:
@@ -74,11 +74,11 @@ def stages_of(
     results: str | None = None,
     checkpoint_iter: int = CHECKPOINT_ITER,
 ) -> tuple[list[Stage], Dependencies]:
-    """The stages to run, checked, and which feed which. Raises: SettingsError."""
+    """The stages to run, checked, and the names of the stages each depends on. Raises: SettingsError."""
     kind = PROGRAMS[program_of(config)].settings
     found = read_config(config, parsed(changes, "--set", kind))
     if found.program not in RUNNERS:
-        raise SettingsError(f"{config}: {found.program} cannot be run by this version")
+        raise SettingsError(f"{config}: nstyle run cannot run {found.program}; use {', '.join(RUNNERS)}")
     stages = at_most(relocated(found.stages, inputs, results), parsed(limits, "--at-most", kind))
     if found.program == "neural_style":
         stages = [_with_checkpoints(stage, checkpoint_iter) for stage in stages]

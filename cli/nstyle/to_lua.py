@@ -1,4 +1,4 @@
-"""``nstyle to-lua``: a config as command lines of the original."""
+"""``nstyle to-lua``: print a config as command lines of the original."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 @click.command("to-lua")
 @click.argument("config", type=click.Path(path_type=Path))
 def to_lua_command(config: Path) -> None:
-    """Print the commands of 2015 that CONFIG stands for: th neural_style.lua and the flags that differ.
+    """Print the original's commands for CONFIG: th neural_style.lua and the flags that are not defaults.
 
-    One line for each of its runs, in their order. Flags that the original does not have are left out, and
-    said so.
+    One line per run, in their order. Flags that the original does not have are left out, with a notice.
     """
 
     def act() -> int:
@@ -46,9 +45,9 @@ def to_lua_command(config: Path) -> None:
 
 
 def lua_words(settings: DataclassInstance) -> tuple[list[str], list[str]]:
-    """Flags and values that differ from the defaults, and the names of those that the original does not have.
+    """The words of the flags that are not defaults, and the names of those that the original does not have.
 
-    Raises: SettingsError: a name with a comma, which no word of a command line stands for.
+    Raises: SettingsError: a file name contains a comma, which the command line takes as a separator.
     """
     words, ours = [], []
     for item in flags_of(type(settings)).values():
@@ -69,5 +68,5 @@ def _word(item: Flag, value: Any) -> str:
     if parse_value(item, word) != value:  # more digits than Lua prints
         word = ",".join(map(repr, value)) if isinstance(value, tuple) else repr(value)
     if parse_value(item, word) != value:
-        raise SettingsError(f"{item.name}: cannot be written as one flag because of the commas in it")
+        raise SettingsError(f"{item.name}: cannot be written as one flag, since a value contains a comma")
     return word

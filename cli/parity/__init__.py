@@ -1,1 +1,1 @@
-"""``nstyle parity``: comparison with the reference runs of the real programs."""
+"""``nstyle parity``: comparison with reference runs of the original programs."""

@@ -1,4 +1,4 @@
-"""``nstyle parity``: repeat the reference runs of the real program and say where they differ."""
+"""``nstyle parity``: repeat the reference runs of the original program and list the differences."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from core.settings.neural_style import Settings
     type=click.Choice(["neural_style", "fast_neural_style"]),
     default="neural_style",
     show_default=True,
-    help="Whose reference runs; fast_neural_style has no jobs to choose from.",
+    help="The program of the reference runs; with fast_neural_style all are compared.",
 )
 @click.option("--arithmetic", type=click.Choice(["torch7", "native"]), default="torch7", show_default=True)
-@click.option("--gpu", default="-1", show_default=True, help="Device of the native arithmetic.")
+@click.option("--gpu", default="-1", show_default=True, help="Device of native arithmetic.")
 @click.option("--threads", default=0, show_default="all cores", help="CPU threads.")
 @click.option(
-    "--update", type=click.Path(dir_okay=False, path_type=Path), help="Page whose table is renewed."
+    "--update", type=click.Path(dir_okay=False, path_type=Path), help="Replace the table in this page."
 )
 def parity_command(
     jobs: tuple[str, ...], program: str, arithmetic: str, gpu: str, threads: int, update: Path | None
 ) -> None:
-    """Compare JOBS (default: all) with the reference runs of the real Torch7 program.
+    """Compare JOBS (default: all) with the reference runs of the original Torch7 program.
 
-    torch7: stage by stage, '=' for equal, '.' for what the golden does not hold; anything else is an error.
-    native: how far PyTorch's kernels are from the original.
+    torch7: compares stage by stage. '=' means equal, '.' means not recorded in the reference run, and n/m
+    means that n of m results differ, which is an error. native: shows how far PyTorch's kernels are from
+    the original.
     """
     if program == "fast_neural_style":
         rows, failed = _fast()
@@ -64,9 +65,9 @@ def _fast() -> tuple[list[list[str]], int]:
             _show(rows[-1])
             if not distance.passed:
                 failed += 1
-                click.echo("    further away than it may be")
+                click.echo("    differs by more than the limit")
     if len(rows) == 1:
-        raise click.ClickException("the reference runs are not here: they lie in ../shared beside the clone")
+        raise click.ClickException("no reference runs found: they belong in ../shared beside the clone")
     click.echo(f"{len(rows) - 1 - failed} passed, {failed} failed")
     return rows, failed
 
@@ -83,7 +84,7 @@ def _slow(jobs: tuple[str, ...], arithmetic: str, gpu: str, threads: int) -> tup
 
 
 def _exact(runs: Sequence[ReferenceRun], placement: Placement) -> tuple[list[list[str]], int]:
-    """Rows of the exact table and the number of runs that differ."""
+    """The rows of the table of exact runs, and the number of runs that differ."""
     rows, failed = [["job", *STAGES, "seconds"]], 0
     _show(rows[0])
     for run in runs:
@@ -102,9 +103,9 @@ def _exact(runs: Sequence[ReferenceRun], placement: Placement) -> tuple[list[lis
 
 
 def check_run(run: ReferenceRun, placement: Placement) -> tuple[StageReport, str]:
-    """Repeat one run; the remark says why one is not compared (two threads, or refused by both programs)."""
+    """Repeat one run; returns the comparison, and a remark where none is made (two threads, or refused)."""
     if run.threads != 1:
-        return StageReport(), "made with two BLAS threads: the original's own noise"
+        return StageReport(), "not compared: two BLAS threads, the original itself varies"
     with tempfile.TemporaryDirectory() as folder:
         if run.exit_code == 0:
             return repeat_run(run, placement, Path(folder)), ""

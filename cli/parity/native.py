@@ -1,4 +1,4 @@
-"""How far native arithmetic (PyTorch's kernels) is from the original, run by run."""
+"""Measure how far native arithmetic (PyTorch's kernels) is from the original, run by run."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Drift:
 
     first_loss: largest relative difference of a loss at the first evaluation.
     first_gradient: relative L2 distance of the first gradient.
-    same_choices: the same, when native takes the exact run's yes-or-no choices on the way back: which pixel
-        is a window's maximum and which activation is positive. Where two candidates are a rounding apart,
-        another choice moves a whole gradient value; what is left here is rounding alone.
+    same_choices: the same distance when the native backward pass uses the exact run's choices: which pixel
+        is a window's maximum, and which activation is positive. Where two candidates differ by a rounding,
+        the other choice moves a whole gradient value; the distance without that is rounding alone.
     middle, end: PSNR in dB of the 8-bit pictures at evaluation 10 and at the last; infinite if equal.
     """
 
@@ -61,7 +61,7 @@ class Drift:
 
 
 def drift(run: ReferenceRun, native: Settings) -> Drift:
-    """Run a job natively and exactly and compare the two; the exact one is the original's, bit for bit."""
+    """Run a job in native and in exact arithmetic and compare; the exact run has the original's bits."""
     with tempfile.TemporaryDirectory() as folder:
         settings = run.settings(Path(folder), threads=native.threads)
         exact = _follow(settings.replace(arithmetic="torch7"))
@@ -105,7 +105,7 @@ class _Run:
 
 
 def _follow(settings: Settings, choices: dict[int, Floats] | None = None) -> _Run:
-    """Run to the end; ``choices`` are the feature maps whose choices to take for a second gradient."""
+    """Run to the end. choices: feature maps of another run; a second gradient uses their choices."""
     result = _Run()
     for event in stylize(settings, choose(settings)):
         if isinstance(event, NetworkBuilt):
@@ -121,7 +121,7 @@ def _follow(settings: Settings, choices: dict[int, Floats] | None = None) -> _Ru
 
 
 def _gradient_of_choices(network: LossNetwork, x: Floats, outputs: dict[int, Floats]) -> Floats:
-    """The gradient at ``x`` with the choices of other feature maps; the network is left as it was."""
+    """The gradient at ``x`` with the choices of the feature maps ``outputs``; the network is not changed."""
     usual = [module.backward for module in network.modules]
     for number, module in enumerate(network.modules, 1):
         if isinstance(module, ReLU):

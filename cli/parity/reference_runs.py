@@ -1,4 +1,4 @@
-"""The reference runs of the real Torch7 program: folders with job.json, stdout.txt, losses.csv and more."""
+"""Reference runs of the original Torch7 program: folders with job.json, stdout.txt, losses.csv and more."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUNDLED = ROOT / "tests" / "golden"
 
 @dataclass(frozen=True)
 class ReferenceRun:
-    """One run of the original: ``flags`` as given, threads of its BLAS, and its exit code."""
+    """One run of the original: its flags, the threads of its BLAS, and its exit code."""
 
     folder: Path
     model: str
@@ -37,7 +37,7 @@ class ReferenceRun:
         return self.folder.name
 
     def settings(self, output_folder: Path, **changes: Any) -> Settings:
-        """The flags as settings, reading the golden's files and writing into ``output_folder``."""
+        """The flags as settings that read the reference run's files and write into ``output_folder``."""
         top = self.folder.parent.parent
         pictures = next(path for path in (top / "images", top / "inputs") if path.is_dir())
         values = {name: _value(name, value) for name, value in self.flags.items()}
@@ -61,7 +61,7 @@ class ReferenceRun:
         return (self.folder / "losses.csv").read_text().split()
 
     def log(self) -> str:
-        """What the original printed, without the line that holds the path of its model."""
+        """The original's log, without its first line, which contains the path of the model."""
         return (self.folder / "stdout.txt").read_text().split("\n", 1)[1]
 
     def images(self) -> list[Path]:
@@ -78,7 +78,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def reference_runs() -> Iterator[ReferenceRun]:
-    """All runs of ../shared, or of the few that are part of this repository where it is absent."""
+    """All runs of ../shared, or, if that is absent, the few runs in this repository."""
     present = [folder for folder in FOLDERS if folder.is_dir()] or [BUNDLED]
     for folder in present:
         for path in sorted((folder / "jobs").iterdir()):
@@ -86,7 +86,7 @@ def reference_runs() -> Iterator[ReferenceRun]:
 
 
 def bundled_run(name: str) -> ReferenceRun:
-    """One of the runs that are part of this repository."""
+    """The run of this name in this repository."""
     return _read(BUNDLED / "jobs" / name)
 
 

@@ -1,4 +1,4 @@
-"""One reference run, repeated here and compared stage by stage with what the original left."""
+"""Repeat a reference run and compare it stage by stage with the original's files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STAGES = (
 
 @dataclass
 class Comparison:
-    """What was compared in one stage: how many things, and a sentence for each that is not equal."""
+    """The comparison of one stage: the number of results compared, and a sentence for each difference."""
 
     compared: int = 0
     differences: list[str] = field(default_factory=list)
@@ -59,11 +59,11 @@ class StageReport:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs at all."""
+        """Whether there is no difference."""
         return not any(comparison.differences for comparison in self.stages.values())
 
     def arrays(self, stage: str, name: str, ours: NDArray[Any], original: NDArray[Any]) -> None:
-        """Compare element by element; the shapes must agree, the values be equal."""
+        """Compare shapes and values; both must be equal."""
         comparison = self.stages[stage]
         comparison.compared += 1
         if ours.shape != original.shape:
@@ -88,7 +88,7 @@ class StageReport:
 
 
 def repeat_run(run: ReferenceRun, placement: Placement, folder: Path) -> StageReport:
-    """Repeat a run with its output in ``folder`` and compare every stage that the golden holds."""
+    """Repeat a run with its output in ``folder`` and compare every stage that the reference run recorded."""
     settings, report = run.settings(folder), StageReport()
     tensors = run.tensors()
     _compare_pictures(run, settings, tensors, report)
@@ -109,7 +109,7 @@ def repeat_run(run: ReferenceRun, placement: Placement, folder: Path) -> StageRe
 def _compare_pictures(
     run: ReferenceRun, settings: Settings, tensors: dict[str, Any], report: StageReport
 ) -> None:
-    """Decoding, scaling and preprocessing of the content image, where the golden holds them."""
+    """Compare decoding, scaling and preprocessing of the inputs, where they were recorded."""
     archive = run.folder.parent.parent / "images_torch7.npz"
     if archive.is_file():
         name = Path(settings.content_image).name
@@ -132,7 +132,7 @@ def _compare_pictures(
 def _watch(
     events: Iterator[Event], tensors: dict[str, NDArray[np.float32]], report: StageReport
 ) -> Iterator[Event]:
-    """Pass all events on, comparing what the network holds at each evaluation."""
+    """Yield all events, and compare the network's arrays at each evaluation."""
     recorder = None
     for event in events:
         if isinstance(event, NetworkBuilt):
@@ -147,7 +147,7 @@ def _watch(
 
 
 class Recorder:
-    """Keeps what passes through a network's modules, the very arrays, so that later in-place changes show."""
+    """Keeps the arrays that pass through a network's modules, not copies: later in-place changes show."""
 
     def __init__(self, network: LossNetwork) -> None:
         self._network = network
@@ -172,7 +172,7 @@ class Recorder:
         module.forward, module.backward = recorded_forward, recorded_backward
 
     def picture(self) -> NDArray[np.float32]:
-        """The optimiser's vector as it is now."""
+        """The optimiser's vector, with its present values."""
         return self._network.modules[0].arithmetic.numpy(self._inputs[1])
 
     def outputs(self) -> dict[int, NDArray[np.float32]]:
@@ -185,7 +185,7 @@ class Recorder:
         return self._network.modules[0].arithmetic.numpy(self._gradients[1])
 
     def arrays(self, evaluation: Evaluation) -> Iterator[tuple[str, str, NDArray[np.float32]]]:
-        """(stage, golden's name, array) of everything known at an evaluation."""
+        """(stage, name in the reference run, array) for all arrays of an evaluation."""
         convert, number = self._network.modules[0].arithmetic.numpy, evaluation.number
         yield ("gradient" if number > 1 else "init"), f"x_{number}", evaluation.x
         yield "gradient", f"grad_{number}", self.gradient()
@@ -203,7 +203,7 @@ class Recorder:
 
 
 def _compare_results(run: ReferenceRun, folder: Path, report: StageReport) -> None:
-    """All pixels of all pictures; JPEG files byte for byte."""
+    """Compare the pixels of all pictures; JPEG files byte by byte."""
     for original in run.images():
         ours = folder / original.name
         if not ours.is_file():

@@ -1,4 +1,4 @@
-"""How far ``fast_neural_style`` is from the real fast_neural_style.lua, and its author's own pictures."""
+"""Measure how far ``fast_neural_style`` is from fast_neural_style.lua and from its author's pictures."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ LEAST_DECIBELS, LARGEST_PIXEL_SHARE = 60.0, 0.01
 
 @dataclass(frozen=True)
 class Distance:
-    """difference: largest one before rounding to bytes, as a share of the range; None where that is not kept.
+    """Distance of one result from the original's.
 
-    differing, pixels: samples that differ, and pixels with such a sample, both as shares.  level: by how many
-    of 255 at most.
+    difference: the largest before rounding to bytes, as a share of the range; None if not recorded.
+    differing: share of samples that differ.  pixels: share of pixels with such a sample.  level: the largest
+    difference of a sample, in levels of 255.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Distance:
     passed: bool = True
 
     def row(self) -> list[str]:
-        """Under :data:`HEADER`."""
+        """A row under :data:`HEADER`."""
         count = round(self.pixels * self.size[-1] * self.size[-2])
         return [
             self.name,
@@ -75,9 +76,9 @@ class Distance:
 
 
 def distances(runtime: str) -> Iterator[Distance]:
-    """Every network, every run of the whole program, and with ONNX Runtime the published pictures.
+    """The distances of every network and every run; with ONNX Runtime also of the published pictures.
 
-    Yields nothing where ../shared is absent.
+    Yields nothing if ../shared is absent.
     """
     if not GOLDEN.is_dir():
         return
@@ -91,7 +92,7 @@ def distances(runtime: str) -> Iterator[Distance]:
 
 
 def network_distance(model: str, batch: str, runtime: str) -> Distance:
-    """A network's output for one of the two batches of the goldens ('' or '2')."""
+    """The distance of a network's output for one of its two recorded batches ('' or '2')."""
     wanted = np.load(GOLDEN / f"{model}_output{batch}.npy")
     found = _runner(model, runtime).run(np.load(GOLDEN / f"{model}_input{batch}.npy"))
     difference = (
@@ -111,10 +112,10 @@ def _runner(model: str, runtime: str) -> Runner:
 
 
 def program_distance(name: str, runtime: str) -> Distance:
-    """A run of the whole program: the float picture, and the samples that are saved.
+    """The distance of a run of the whole program: its float picture and its 8-bit samples.
 
-    Of a JPEG those before the encoder, where one sample does not yet spread over a block; that the encoder
-    gives the original's file for the original's samples is part of the verdict.
+    For a JPEG the samples before the encoder are compared, since the encoder spreads one sample over a
+    block. To pass, the encoder must also give the original's file for the original's samples.
     """
     model, image_size, median = PROGRAM_RUNS[name]
     source, original = GOLDEN / "e2e" / "img_a.png", GOLDEN / "e2e" / f"out_{name}"
@@ -137,7 +138,7 @@ def _judged(found: Distance, saves_equal: bool = True) -> Distance:
 
 
 def _saves_as(picture: Image, original: Path) -> bool:
-    """Whether saving gives the original's file; of a PNG its pixels, as compressors differ."""
+    """Whether saving gives the original's file. For a PNG the pixels are compared: compressors differ."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / original.name
         save_image(target, picture)
@@ -147,7 +148,7 @@ def _saves_as(picture: Image, original: Path) -> bool:
 
 
 def published_distance(name: str) -> Distance:
-    """A picture of the author's repository, with his weights out of the WinML model; both JPEG decoded."""
+    """The distance from a JPEG of the author's repository, decoded; his weights come from the WinML model."""
     with tempfile.TemporaryDirectory() as folder:
         model, target = Path(folder) / "any_size.onnx", Path(folder) / name
         convert(SHARED / "onnx_models" / PUBLISHED[name], model)

@@ -1,4 +1,4 @@
-"""The flags of each call, read with the grammar of its program."""
+"""Parse the flags of each command with the grammar of its program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from core.settings.text import nearest
 
 @dataclass
 class Command:
-    """One run of a program. changes: the flags that were given.  settings: all of them."""
+    """One run of a program.
+
+    line: its line in the script.  changes: the flags that were given.  shown: all words.  loop: the values of
+    the loops around it.  remarks: sentences for the person and for the config's comments.
+    """
 
     program: str
     line: int
@@ -28,7 +32,7 @@ class Command:
 
     @property
     def settings(self) -> Any:
-        """The settings of the program, as the command has them."""
+        """The settings of the program with the flags of this command."""
         return PROGRAMS[self.program].settings(**self.changes)
 
     @property
@@ -39,7 +43,7 @@ class Command:
 
 
 def read_call(call: Call, findings: Findings) -> Command | None:
-    """The command of a call; None where ``findings`` tell why not."""
+    """The command of a call; None if it has errors, which are added to ``findings``."""
     settings = PROGRAMS[call.program].settings
     grammar, is_good = Grammar(call.program, settings, {}), True
     changes, lines = dict[str, Any](), dict[str, int]()
@@ -57,7 +61,7 @@ def read_call(call: Call, findings: Findings) -> Command | None:
 
 
 def _flags(grammar: Grammar, words: list[Word]) -> Iterator[list[Word]]:
-    """A flag and its value at a time, so that every error has its line."""
+    """The words of one flag and its value at a time, so that every error has a line number."""
     start = 0
     while start < len(words):
         name = (words[start].text or "").removeprefix("-").removeprefix("-")
@@ -71,7 +75,7 @@ def _flags(grammar: Grammar, words: list[Word]) -> Iterator[list[Word]]:
 
 
 def parse_flag(grammar: Grammar, words: list[str]) -> dict[str, Any]:
-    """One flag and its value. Raises: SettingsError, also for a flag that the original does not have."""
+    """Parse one flag and its value. Raises: SettingsError, also for a flag that the original lacks."""
     if words[0] in HELP:
         raise SettingsError(f"{words[0]} only prints the flags; leave the command out")
     given = parse(grammar, words).settings
@@ -79,7 +83,7 @@ def parse_flag(grammar: Grammar, words: list[str]) -> dict[str, Any]:
         if grammar.flags[name].metadata["ours"]:
             original = [f"-{item.name}" for item in grammar.flags.values() if not item.metadata["ours"]]
             raise SettingsError(
-                f"unknown flag -{name}: {PROGRAMS[grammar.program].lua} has none of this name"
+                f"unknown flag -{name}: {PROGRAMS[grammar.program].lua} does not have it"
                 f"{nearest('-' + name, original)}"
             )
     return given
@@ -96,19 +100,19 @@ def _is_valid(command: Command, lines: dict[str, int], findings: Findings) -> bo
 
 
 def remark_on_flags(command: Command) -> None:
-    """Flags without effect, and those that mean something else today."""
+    """Add remarks on flags that have no effect or another meaning in this program."""
     settings = command.settings
     sentences = list(settings.notices())
     if command.program == "neural_style" and settings.gpu.startswith("-"):
         if settings.backend == "cudnn":
-            sentences.append("-backend cudnn: taken as nn on the CPU, as in the original")
+            sentences.append("-backend cudnn: treated as nn on the CPU, as in the original")
         if settings.cudnn_autotune:
             sentences.append("-cudnn_autotune has no effect on the CPU")
     command.remarks += [sentence for sentence in sentences if sentence not in command.remarks]
 
 
 def path_flags(command: Command) -> Iterator[tuple[str, int, str]]:
-    """Flag, position and name of every file that the flags name, defaults included."""
+    """Flag, position in its list and path of every file of the flags, defaults included."""
     settings = command.settings
     for item in command.flags.values():
         value = getattr(settings, item.name)

@@ -1,4 +1,4 @@
-"""Words of the shell to what a program is given: variables, quotes, splitting at blanks, names of files."""
+"""Expand words as the shell does: variables, quotes, splitting at blanks, file name patterns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ LONGEST_QUOTE = 60
 
 
 class Piece(NamedTuple):
-    """Part of a word. quoted: no pattern.  splits: of a variable outside quotes.  ends: the word ends too."""
+    """Part of a word.
+
+    quoted: not a file name pattern.  splits: a variable outside quotes, to be split at blanks.  ends: the
+    word ends after it.
+    """
 
     text: str
     quoted: bool = False
@@ -33,7 +37,7 @@ class Piece(NamedTuple):
 
 
 def expand(raw: str, variables: Variables) -> list[str]:
-    """The words that a written word stands for; none, if it is an empty variable. Raises: RefusedError."""
+    """The words that ``raw`` expands to; none if it is an empty variable. Raises: RefusedError."""
     found = list[str]()
     for written in braces(raw):
         for pieces in _words(_word_pieces(written, variables)):
@@ -42,7 +46,7 @@ def expand(raw: str, variables: Variables) -> list[str]:
 
 
 def expand_value(raw: str, variables: Variables) -> str:
-    """The value of an assignment: not split, no braces, no names of files. Raises: RefusedError."""
+    """Expand the value of an assignment: no splitting, braces or file name patterns. Raises: RefusedError."""
     pieces = _word_pieces(raw, variables)
     return "".join(piece.text + " " * piece.ends for piece in pieces)
 
@@ -67,7 +71,7 @@ def _pieces(raw: str, variables: Variables, quoted: bool) -> Iterator[Piece]:
 
 
 def _escaped(unit: str, quoted: bool) -> Iterator[Piece]:
-    """In double quotes a backslash is plain before anything but ``$``, backquote, quote, itself."""
+    """A backslash and a character. In double quotes it escapes only ``$``, a backquote, ``"`` and itself."""
     kept = quoted and unit[1:] not in ("$", "`", '"', "\\", "\n")
     yield Piece(unit if kept else unit[1:].replace("\n", ""), quoted=quoted or unit[1:] != "\n")
 
@@ -93,9 +97,9 @@ def _refuse(unit: str) -> None:
     for start, sentence in REFUSED:
         if unit.startswith(start):
             what = sentence.format(_short(unit))
-            raise RefusedError(f"{what} would have to be run; write its result there instead")
+            raise RefusedError(f"{what} is not run; write its result instead")
     if unit.startswith("$'"):
-        raise RefusedError(f"{_short(unit)}: write the text in plain quotes")
+        raise RefusedError(f"{_short(unit)} is not supported; write the text in plain quotes")
 
 
 def _short(unit: str) -> str:
@@ -114,7 +118,7 @@ def _expansion(unit: str, variables: Variables, quoted: bool) -> Iterator[Piece]
 
 
 def _of_values(values: Values, selector: str, quoted: bool) -> Iterator[Piece]:
-    """``"$@"`` is one word for each value, ``"$*"`` one word, a plain name the first of an array."""
+    """``"$@"`` gives one word for each value, ``"$*"`` one word, a name the first value of an array."""
     if selector not in ("@", "*"):
         values = values[:1]
     if selector == "*" or not quoted:
@@ -132,7 +136,7 @@ def _parameter(unit: str, variables: Variables, quoted: bool) -> Iterator[Piece]
     name = body[:digits] if digits else name
     rest = body[len(name) :]
     if not name or name in ("!", "#", "$", "?", "-"):
-        raise RefusedError(f"{_short(unit)} is not understood; write its value instead")
+        raise RefusedError(f"{_short(unit)} is not supported; write its value instead")
     selector = name
     if rest.startswith("["):
         selector, _, rest = rest[1:].partition("]")
@@ -154,7 +158,7 @@ def _indexed(values: Values, selector: str, unit: str) -> Values:
 
 
 def _with_default(name: str, operator: str, rest: str, variables: Variables, quoted: bool) -> Iterator[Piece]:
-    """``:-``, ``:=``, ``:+`` and ``:?``, and without the colon, where an empty value is a value."""
+    """``:-``, ``:=``, ``:+`` and ``:?``; without the colon an empty value counts as set."""
     found = variables.find(name)
     is_set = found is not None and (not rest.startswith(":") or any(found))
     if is_set and operator != "+":
@@ -182,7 +186,7 @@ def _changed(value: str, rest: str, unit: str, variables: Variables) -> str:
     everywhere = rest.startswith("//")
     pattern, other = _at_slash(rest[1 + everywhere :])
     if rest[0] != "/" or pattern[:1] in ("#", "%"):
-        raise RefusedError(f"{_short(unit)} is not understood; write its value instead")
+        raise RefusedError(f"{_short(unit)} is not supported; write its value instead")
     return replaced(value, _pattern(pattern, variables), expand_value(other, variables), everywhere)
 
 
@@ -202,7 +206,7 @@ def _as_pattern(pieces: Iterable[Piece]) -> str:
 
 
 def _words(pieces: Iterator[Piece]) -> list[list[Piece]]:
-    """Pieces put together to words: values of variables outside quotes are split at blanks."""
+    """Join pieces to words; values of variables outside quotes are split at blanks."""
     found, current = list[list[Piece]](), list[Piece]()
     for piece in pieces:
         for part in _split(piece) if piece.splits else [piece]:
@@ -220,7 +224,7 @@ def _split(piece: Piece) -> list[Piece]:
 
 
 def _files(pieces: list[Piece], variables: Variables) -> list[str]:
-    """The word, or the files it is a pattern of."""
+    """The word, or the files that match it if it is a pattern."""
     text = "".join(piece.text for piece in pieces)
     special = {char for piece in pieces if not piece.quoted for char in piece.text}
     if not (special & {"*", "?"} or {"[", "]"} <= special):

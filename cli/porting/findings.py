@@ -1,4 +1,4 @@
-"""What is told about a file: errors, of which any one keeps everything from being written, and remarks."""
+"""Errors and remarks about a script. With any error no config is written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from core.errors import SettingsError
 
 
 class RefusedError(SettingsError):
-    """A piece of shell that has no value without running it; the message is the sentence for the user.
+    """A piece of shell whose value is unknown without running it; the message is a sentence for the person.
 
-    of_variable: the sentence already tells where the value would have come from, and how to give it.
+    of_variable: the message already says where the variable is set and how to give its value.
     """
 
     def __init__(self, sentence: str, of_variable: bool = False) -> None:
@@ -23,16 +23,16 @@ MISSING = "nstyle port needs tree-sitter: pip install 'neural-style-exact[port]'
 
 @dataclass
 class Findings:
-    """Sentences by file and line, each once though a loop repeats its cause."""
+    """Sentences with file and line; each is kept once, even if a loop repeats its cause."""
 
     file: str
     errors: dict[str, None] = field(default_factory=dict)
     remarks: dict[str, None] = field(default_factory=dict)
 
     def error(self, line: int, sentence: str) -> None:
-        """Something that cannot be ported."""
+        """Add an error: something cannot be ported."""
         self.errors[f"{self.file}, line {line}: {sentence}"] = None
 
     def remark(self, line: int, sentence: str) -> None:
-        """Something that is left out, or will not be as one may expect."""
+        """Add a remark: something is left out or changed."""
         self.remarks[f"{self.file}, line {line}: {sentence}"] = None

@@ -1,4 +1,4 @@
-"""Which commands of a file belong together: those that start from the picture of another."""
+"""Group the commands of a file: one that reads another's picture belongs to the same config."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SAVING = {"neural_style": "save_iter", "slow_neural_style": "save_every"}
 
 
 class Link(NamedTuple):
-    """The command ``reader`` reads with one of its flags a picture that ``writer`` writes.
+    """Command ``reader`` reads a picture that command ``writer`` writes.
 
-    suffix: ``_100`` for an intermediate picture.
+    flag, position: the reader's flag and the index in its list.  suffix: ``_100`` for intermediate pictures.
     """
 
     reader: int
@@ -29,7 +29,7 @@ class Link(NamedTuple):
 
 
 def groups(commands: list[Command], findings: Findings) -> list[list[Command]]:
-    """Commands that are stages of one picture, in the order of the script; outputs written twice renamed."""
+    """The commands of each config, in the order of the script. An output written twice is renamed."""
     links = list(_links(commands))
     parents = list(range(len(commands)))
     for link in links:
@@ -63,7 +63,7 @@ def output_of(command: Command) -> str:
 
 
 def _writers(commands: list[Command], latest: dict[str, int], name: str) -> list[tuple[int, str]]:
-    """The last command so far that writes this picture, as its result or on the way; or none."""
+    """The last command so far that writes this picture, as a final or an intermediate one; or none."""
     picture = PurePath(os.path.normpath(name))
     found = [(latest[str(picture)], "")] if str(picture) in latest else []
     stem, _, digits = picture.stem.rpartition("_")
@@ -91,7 +91,7 @@ def _remark_on_order(commands: list[Command], link: Link, findings: Findings) ->
     writer, reader = commands[link.writer], commands[link.reader]
     sentence = (
         f"-{link.flag} is a picture that line {writer.line} makes with {writer.program}; "
-        "one config has one program, so run that one's config first"
+        f"a config has one program, so run the config of line {writer.line} first"
     )
     findings.remark(reader.line, sentence)
     reader.remarks.append(sentence)
@@ -100,7 +100,7 @@ def _remark_on_order(commands: list[Command], link: Link, findings: Findings) ->
 def _rename_what_is_overwritten(
     commands: list[Command], numbers: list[int], links: list[Link], findings: Findings
 ) -> None:
-    """Each stage keeps a picture of its own; those who read it find it under its new name."""
+    """Give each stage its own output, and the new name to the stages that read it."""
     last = {output_of(commands[number]): number for number in numbers}
     for stage, number in enumerate(numbers, 1):
         output = output_of(commands[number])
@@ -134,7 +134,7 @@ def _rewire(command: Command, link: Link, name: str) -> None:
 
 
 def _remark_on_shared_outputs(commands: list[Command], found: list[list[int]], findings: Findings) -> None:
-    """Configs of their own that write one file: kept, as in the script."""
+    """Add a remark for separate configs that write the same file; the name is not changed."""
     writers = dict[str, int]()
     for numbers in found:
         for number in numbers:
@@ -147,6 +147,6 @@ def _remark_on_shared_outputs(commands: list[Command], found: list[list[int]], f
 
 
 def common_loop(commands: list[Command]) -> tuple[str, ...]:
-    """The values of the loops that are around all of the commands."""
+    """The values of the loops that contain all of the commands."""
     levels = zip(*(command.loop for command in commands), strict=False)
     return tuple(values[0] for values in takewhile(lambda values: len(set(values)) == 1, levels))

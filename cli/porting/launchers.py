@@ -1,4 +1,4 @@
-"""Which commands run one of the programs: ``th neural_style.lua`` and its like, behind prefixes."""
+"""Find the commands that run one of the programs, such as ``nohup th neural_style.lua``."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ SCRIPTS = {program.lua: name for name, program in PROGRAMS.items()}
 
 
 class Launch(NamedTuple):
-    """The program, and which word is its first flag. ``program`` is '' where the script is not known."""
+    """A launched program. program: '' if its script's name is unknown.  first: index of the first flag."""
 
     program: str
     first: int
 
 
 def find_launch(words: Sequence[str | None]) -> Launch | None:
-    """The program that a command runs, if it is one of ours. None stands for a word that cannot be known."""
+    """The program that a command runs, or None if it is not one of ours. A word is None if it is unknown."""
     if not words or not (_base(words[0]) in LAUNCHERS or _base(words[0]) in PREFIXES):
         return None
     return _anywhere(words)
 
 
 def hidden_launch(words: Sequence[str | None]) -> bool:
-    """Whether a command that is not understood, such as ``docker run``, would run one of the programs."""
+    """Whether an unsupported command, such as ``docker run``, runs one of the programs."""
     if not words or words[0] in PRINTING:
         return False
     parts = [part for word in words if word is not None for part in word.split()]
@@ -58,7 +58,7 @@ def _base(word: str | None) -> str:
 
 
 def assignment(word: str) -> tuple[str, str, str] | None:
-    """Name, operator and value of ``NAME=VALUE`` or ``NAME+=VALUE``; the name of an element has its index."""
+    """Name, operator and value of ``NAME=VALUE`` or ``NAME+=VALUE``; ``NAME`` may have an index."""
     left, equals, value = word.partition("=")
     name = left.removesuffix("+")
     bare = name_at(name, 0)

@@ -1,4 +1,4 @@
-"""Shell patterns on the value of a variable: ``${f%.jpg}``, ``${f##*/}``, ``${f/jpg/png}``."""
+"""Apply shell patterns to the value of a variable: ``${f%.jpg}``, ``${f##*/}``, ``${f/jpg/png}``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 
 def trimmed(value: str, operator: str, pattern: str) -> str:
-    """Without the shortest match at the end (%) or start (#), or the longest (%%, ##)."""
+    """``value`` without the shortest match at its end (%) or start (#), or the longest (%%, ##)."""
     lengths = range(len(value) + 1)
     for length in lengths if len(operator) == 1 else reversed(lengths):
         cut = len(value) - length if operator[0] == "%" else length
@@ -17,7 +17,7 @@ def trimmed(value: str, operator: str, pattern: str) -> str:
 
 
 def replaced(value: str, pattern: str, other: str, everywhere: bool) -> str:
-    """``other`` instead of the longest match at the first place that has one, or at all places."""
+    """``value`` with the longest match replaced by ``other``, at the first place or ``everywhere``."""
     result, start = "", 0
     while start < len(value):
         ends = range(len(value), start, -1)

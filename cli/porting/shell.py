@@ -1,6 +1,7 @@
-"""A shell script evaluated as far as no command has to be run: variables set, loops unrolled.
+"""Evaluate a shell script without running commands: set variables, unroll loops.
 
-What a style command depends on is refused where it would have to be run; everything else is left out.
+A style command is a command that runs one of the programs. If one depends on a command that would have to be
+run, that is an error. All other commands are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ MOST_STEPS = 10_000
 
 
 def evaluate(script: Script, variables: Variables, findings: Findings, tells: bool = True) -> list[Call]:
-    """The calls of a script in their order; ``variables`` keeps what the script sets."""
+    """The style commands of a script, in order; ``variables`` receives what the script sets.
+
+    tells: whether commands that are left out get a remark.
+    """
     evaluator = Evaluator(State(script, variables, findings, tells))
     try:
         evaluator.run(script.root)
@@ -34,7 +38,7 @@ def evaluate(script: Script, variables: Variables, findings: Findings, tells: bo
 
 
 class Evaluator:
-    """Statements of the shell by their names in tree-sitter's grammar; others are not followed."""
+    """Evaluates statements, by their names in tree-sitter's grammar; other statements are not followed."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -55,12 +59,12 @@ class Evaluator:
         }
 
     def run(self, node: Node) -> None:
-        """One statement; none behind ``exit``. Raises: RefusedError."""
+        """Evaluate one statement; nothing is evaluated after ``exit``. Raises: RefusedError."""
         if self.state.is_over:
             return
         self._steps += 1
         if self._steps > MOST_STEPS:
-            raise RefusedError(f"the loops unroll to more than {MOST_STEPS} commands; port a smaller script")
+            raise RefusedError(f"the loops give more than {MOST_STEPS} commands; port a smaller script")
         if node.type in SIMPLE:
             for command in self.state.raw_commands(node):
                 run_simple(self.state, command)
@@ -68,7 +72,7 @@ class Evaluator:
             self._statements.get(node.type, self._not_followed)(node)
 
     def _nothing(self, node: Node) -> None:
-        """Tests and comments do nothing by themselves."""
+        """Do nothing, for tests and comments."""
 
     def _sequence(self, node: Node) -> None:
         before = 0
@@ -80,7 +84,7 @@ class Evaluator:
                 self._leave_out("'&'", before)
 
     def _leave_out(self, what: str, before: int) -> None:
-        """A remark on the calls since then."""
+        """Add a remark to all calls after the first ``before``."""
         for call in self.state.calls[before:]:
             call.remarks.append(f"{what} is left out")
 
@@ -97,7 +101,7 @@ class Evaluator:
         self.state.variables, self.state.is_over = outside, False
 
     def _list(self, node: Node) -> None:
-        """Both sides of ``&&``; what stands behind ``||`` or a test depends on what is not run."""
+        """Evaluate both sides of ``&&``. After ``||`` or a test, the right side depends on a result."""
         left, operator, right = node.children[0], node.children[1].type, node.children[-1]
         self.run(left)
         if operator == "&&" and not text_of(left).startswith(TESTS):
@@ -106,7 +110,7 @@ class Evaluator:
             what = "||" if operator == "||" else text_of(left)
             self.state.findings.error(
                 line_of(right),
-                f"whether this style command is run depends on '{what}'; write it by itself",
+                f"whether this style command runs depends on '{what}'; write the command without it",
             )
         else:
             self._forget(right, operator)
@@ -150,7 +154,7 @@ class Evaluator:
             self.state.loop.pop()
 
     def _loop_values(self, node: Node) -> list[str]:
-        """Raises: RefusedError."""
+        """The values of a for loop. Raises: RefusedError."""
         variables, script = self.state.variables, self.state.script
         start = next((child for child in node.children if child.type == "in"), None)
         if start is None:
@@ -159,7 +163,7 @@ class Evaluator:
         return [text for word in words for text in expand(word.text, variables)]
 
     def _not_followed(self, node: Node) -> None:
-        """Statements whose way depends on what is not run."""
+        """A statement that depends on commands; an error if it contains a style command."""
         name = {"function_definition": "a function", "c_style_for_statement": "for (("}.get(
             node.type, node.children[0].type if node.children else node.type
         )
@@ -167,7 +171,7 @@ class Evaluator:
         if self._holds_style(node):
             self.state.findings.error(
                 line_of(node),
-                f"{shown} around a style command cannot be ported; write out the commands that it runs",
+                f"{shown} with a style command in it cannot be ported; write out the commands that it runs",
             )
         elif name != "a function":
             self.state.remark(line_of(node), f"{shown} is not ported")
@@ -182,7 +186,7 @@ class Evaluator:
         )
 
     def _forget(self, node: Node, what: str) -> None:
-        """The variables that are set there are not known any more."""
+        """Mark the variables that ``node`` sets as unknown."""
         names = list[str]()
         for child in descendants(node):
             if child.type in ("variable_assignment", "for_statement", "postfix_expression"):

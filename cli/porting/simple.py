@@ -1,4 +1,4 @@
-"""Simple commands of a script: assignments, the style commands, and those that are left out."""
+"""Evaluate simple commands: assignments, style commands, and commands that are left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTING = ("read", "let", "mapfile", "readarray", "getopts")
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a command as the program gets it; None where it cannot be known."""
+    """A word of a command as the program receives it; ``text`` is None if it is unknown."""
 
     text: str | None
     line: int
@@ -37,7 +37,7 @@ class Word:
 
 @dataclass
 class Call:
-    """One run of a program. words: flags and values.  loop: the values of the loops around it."""
+    """One run of a program. words: flags and values.  shown: all words.  loop: values of loops around it."""
 
     program: str
     line: int
@@ -49,9 +49,9 @@ class Call:
 
 @dataclass
 class State:
-    """What is known at one point of the script.
+    """The state of the evaluation at one point of the script.
 
-    tells: whether commands that are left out are remarked on.  is_over: there was an ``exit``.
+    tells: whether commands that are left out get a remark.  is_over: whether there was an ``exit``.
     """
 
     script: Script
@@ -63,22 +63,22 @@ class State:
     is_over: bool = False
 
     def raw_commands(self, node: Node) -> Iterator[RawCommand]:
-        """What is written in the node of a simple command."""
+        """The simple commands written in ``node``."""
         script = self.script
         return read_commands(script.text, script.position(node), script.position(node, end=True))
 
     def remark(self, line: int, sentence: str) -> None:
-        """A remark on something that is no style command."""
+        """Add a remark on something other than a style command."""
         if self.tells:
             self.findings.remark(line, sentence)
 
 
 def run_simple(state: State, command: RawCommand) -> None:
-    """One simple command."""
+    """Evaluate one simple command."""
     settings = list(takewhile(lambda word: assignment(word.text), command.words))
     words = command.words[len(settings) :]
     if words and words[-1].text in BLANKS_ESCAPED:
-        words.pop()  # a line that does not go on as it should; the next one is told as an error
+        words.pop()  # a blank after the backslash; the next line gives the error
     if not words or words[0].text in DECLARING:
         for word in settings or words:
             _assign(state, word)
@@ -92,7 +92,7 @@ def run_simple(state: State, command: RawCommand) -> None:
 
 
 def is_style_command(state: State, command: RawCommand) -> bool:
-    """Whether it runs one of the programs, visibly or within another command."""
+    """Whether a command runs one of the programs, itself or inside another command."""
     words = list(command.words)
     while words and assignment(words[0].text):
         words.pop(0)
@@ -101,7 +101,7 @@ def is_style_command(state: State, command: RawCommand) -> bool:
 
 
 def expanded_words(state: State, raw: Sequence[RawWord]) -> list[Word]:
-    """What each word stands for; a word that cannot be known keeps the reason."""
+    """The expanded words; a word that is unknown keeps the reason."""
     found = list[Word]()
     for word in raw:
         line = state.script.line_at(word.start)
@@ -120,7 +120,7 @@ def _assign(state: State, word: RawWord) -> None:
     line, variables = state.script.line_at(word.start), state.variables
     try:
         if not name.isidentifier():
-            raise RefusedError("elements of arrays are not followed; write NAME=(...)")
+            raise RefusedError("elements of arrays are not supported; write NAME=(...)")
         value = _value(written, variables)
         before = variables.value(name) if operator == "+=" and variables.find(name) is not None else []
         if operator == "+=" and not written.startswith("("):
@@ -139,17 +139,20 @@ def _value(written: str, variables: Variables) -> list[str]:
 
 
 def _unknown(name: str, line: int, refusal: RefusedError) -> Unknown:
-    """The reason is told where the variable is used. One variable after another gives the first one's."""
+    """The reason why a variable is unknown, for an error where it is used.
+
+    If its value comes from another unknown variable, the reason is the other one's.
+    """
     if refusal.of_variable:
         return Unknown(str(refusal))
     return Unknown(f"${name} is set in line {line}, but {refusal}, or give it with --define {name}=VALUE")
 
 
 def forget(state: State, names: Sequence[str], line: int, what: str) -> None:
-    """Variables that something sets which is not followed."""
+    """Mark variables as unknown that are set by ``what``, which is not followed."""
     for name in names:
         state.variables.values[name] = Unknown(
-            f"${name} is set in line {line} by {what}, which is not followed; "
+            f"${name} is set in line {line} by {what}, which is not evaluated; "
             f"give its value with --define {name}=VALUE"
         )
 
@@ -164,7 +167,8 @@ def _style_command(
     reads = [text for text in command.redirections if text.lstrip("0123456789").startswith("<")]
     if reads:
         state.findings.error(
-            line, f"'{reads[0]}' is a redirection; if <NAME> is to be filled in, write the name without <>"
+            line,
+            f"'{reads[0]}' is a redirection; if <NAME> is a placeholder, replace it by a name without <>",
         )
     if refused or reads:
         return
@@ -184,12 +188,12 @@ def _other_command(state: State, words: list[Word], first: RawWord) -> None:
     if name[:1] == "-" and name[1:2].isalpha():
         state.findings.error(
             line,
-            f"{name} begins a command, so the backslash at the end of the line before is missing or has "
-            "a space behind it; make it the last character of that line",
+            f"{name} begins a command, so the backslash at the end of the line before is missing or "
+            "followed by a space; make the backslash the last character of that line",
         )
     elif hidden_launch([word.text for word in words]):
         state.findings.error(
-            line, f"'{name}' runs a style command here, which cannot be ported; write the command without it"
+            line, f"'{name}' with a style command in it cannot be ported; write the command without '{name}'"
         )
     elif name in BUILTINS:
         BUILTINS[name](state, words[1:], line)
@@ -202,7 +206,7 @@ def _exit(state: State, arguments: list[Word], line: int) -> None:
 
 
 def _cd(state: State, arguments: list[Word], line: int) -> None:
-    state.remark(line, f"'cd' is not followed; files are taken from {state.variables.base} (--base)")
+    state.remark(line, f"'cd' is ignored; paths are relative to {state.variables.base} (see --base)")
 
 
 def _shift(state: State, arguments: list[Word], line: int) -> None:

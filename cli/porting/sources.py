@@ -1,4 +1,4 @@
-"""What in a file is shell: a script as a whole, code blocks of Markdown, single commands in a text."""
+"""Find the shell code in a file: a whole script, code blocks of Markdown, commands in a text."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PROMPTS = ("$ ", "% ", "> ")
 
 
 class Listing(NamedTuple):
-    """Shell, at the lines where it stands in the file. tells: other commands in it are worth a remark."""
+    """Shell code at its lines in the file. tells: whether other commands in it get a remark."""
 
     script: Script
     tells: bool
 
 
 def listings(path: Path, findings: Findings) -> list[Listing]:
-    """The shell in a file. A syntax error goes to ``findings``. Raises: SettingsError."""
+    """The shell code in a file. Syntax errors are added to ``findings``. Raises: SettingsError."""
     text = _text_of(path)
     if path.suffix.lower() in MARKDOWN:
         blocks = [_of_text(block, in_code=True) for block in _code_blocks(text)]
@@ -46,18 +46,20 @@ def _is_shell(listing: Listing, findings: Findings) -> bool:
     if line is None:
         return True
     written = listing.script.text.split("\n")[line - 1 : line]
-    advice = "are quotes, braces and loops closed?"
+    advice = "check that quotes, braces and loops are closed"
     if "<" in "".join(written):
-        advice = "if <NAME> is to be filled in, write the name without <>"
-    findings.error(line, f"cannot be understood as shell from here; {advice}")
+        advice = "if <NAME> is a placeholder, replace it by a name without <>"
+    findings.error(line, f"shell syntax error; {advice}")
     return False
 
 
 def _text_of(path: Path) -> str:
-    """Raises: SettingsError."""
+    """The text of a file. Raises: SettingsError: it cannot be read, is too large or is not UTF-8."""
     try:
         if path.is_file() and path.stat().st_size > MAXIMUM_BYTES:
-            raise SettingsError(f"{path}: {path.stat().st_size} bytes are too many for a script")
+            raise SettingsError(
+                f"{path}: too large for a script: {path.stat().st_size} bytes, the limit is {MAXIMUM_BYTES}"
+            )
         data = path.read_bytes()
         if b"\0" in data:
             raise UnicodeDecodeError("utf-8", data, 0, 1, "NUL")
@@ -71,7 +73,10 @@ def _text_of(path: Path) -> str:
 
 
 def _code_blocks(text: str) -> Iterator[str]:
-    """Fenced and indented code, each at its lines in a text that is empty before. Raises: SettingsError."""
+    """Fenced and indented code, each with empty lines before it so that line numbers stay.
+
+    Raises: SettingsError.
+    """
     try:
         from markdown_it import MarkdownIt
     except ImportError:
@@ -86,7 +91,7 @@ def _code_blocks(text: str) -> Iterator[str]:
 
 
 def without_prompts(text: str) -> str:
-    """What was typed at the prompts ``$``, ``%`` or ``>``, without what was printed; or the text itself."""
+    """The commands after the prompts ``$``, ``%`` or ``>``, without output. A text without prompts stays."""
     lines = text.split("\n")
     if not any(line.lstrip().startswith(PROMPTS[:2]) for line in lines):
         typed = [line for line in lines if line.strip()]
@@ -102,7 +107,7 @@ def without_prompts(text: str) -> str:
 
 
 def _of_text(text: str, in_code: bool) -> Listing:
-    """Read as a script where that is what it is, else only the lines of its style commands."""
+    """The text as a script if it parses as one; otherwise only the lines of its style commands."""
     lines = {number for number, _ in _launch_lines(text)}
     script = Script(text)
     nodes = list(descendants(script.root))
@@ -114,7 +119,7 @@ def _of_text(text: str, in_code: bool) -> Listing:
 
 
 def _launch_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Number and text of the lines on which a style command begins, without a prompt."""
+    """Number and text, without a prompt, of the lines that begin a style command."""
     for number, line in enumerate(text.split("\n"), 1):
         bare = line.strip()
         if bare.startswith(PROMPTS):
@@ -127,7 +132,7 @@ def _launch_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _only_commands(text: str) -> str:
-    """Everything else made empty: prose, whose apostrophes would be quotes."""
+    """The text with all other lines emptied, since apostrophes in prose would be read as quotes."""
     begins = dict(_launch_lines(text))
     kept, inside = list[str](), False
     for number, line in enumerate(text.split("\n"), 1):

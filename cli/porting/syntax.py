@@ -1,4 +1,4 @@
-"""The statements of a shell script, as tree-sitter reads them."""
+"""Parse a shell script with tree-sitter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Script:
-    """A text and its tree. Positions are those of the text, lines count from 1."""
+    """A text and its syntax tree. Positions are indices into the text; lines count from 1."""
 
     def __init__(self, text: str) -> None:
         try:
@@ -35,7 +35,7 @@ class Script:
         return self._tree.root_node
 
     def error_line(self) -> int | None:
-        """Where the grammar ends to fit, if it does."""
+        """The line of the first syntax error, or None."""
         found = None
         for node in descendants(self.root):  # the innermost: an outer one may be the whole script
             if node.is_error or node.is_missing:
@@ -45,7 +45,7 @@ class Script:
         return None if found is None else line_of(found)
 
     def position(self, node: Node, end: bool = False) -> int:
-        """Where the node begins in the text, or ends."""
+        """The position at which the node begins, or ends."""
         offset = node.end_byte if end else node.start_byte
         return offset if self.text.isascii() else len(self._bytes[:offset].decode())
 
@@ -60,12 +60,12 @@ def line_of(node: Node) -> int:
 
 
 def text_of(node: Node) -> str:
-    """What is written there."""
+    """The text of a node."""
     return (node.text or b"").decode()
 
 
 def descendants(node: Node) -> Iterator[Node]:
-    """The node and all below it, in the order of the text."""
+    """The node and all its descendants, in the order of the text."""
     waiting = [node]
     while waiting:
         current = waiting.pop()

@@ -1,4 +1,4 @@
-"""The variables of a script: what it sets, what it cannot know, and what ``--define`` gives from outside."""
+"""The variables of a script: those it sets, unknown ones, and those given with ``--define``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Values = list[str]
 
 @dataclass(frozen=True)
 class Unknown:
-    """A variable whose value depends on what is not run here; ``sentence`` says why."""
+    """A variable whose value is unknown without running a command; ``sentence`` says why."""
 
     sentence: str
 
@@ -23,7 +23,7 @@ class Variables:
     """Values by name: one for a plain variable, several for an array.
 
     given: those of ``--define``, positional ones included. The script's own assignments win, as in the shell,
-    unless their value cannot be known.
+    unless their value is unknown.
     """
 
     given: Mapping[str, str]
@@ -32,11 +32,11 @@ class Variables:
     shifted: int = 0
 
     def copy(self) -> Variables:
-        """For a subshell, whose assignments end with it."""
+        """A copy for a subshell, whose assignments are dropped at its end."""
         return Variables(self.given, self.base, dict(self.values), self.shifted)
 
     def find(self, name: str) -> Values | None:
-        """The value, or None for a variable that is not set. Raises: RefusedError: it cannot be known."""
+        """The value, or None for a variable that is not set. Raises: RefusedError: it is unknown."""
         found = self.values.get(name)
         if isinstance(found, list):
             return found
@@ -49,7 +49,7 @@ class Variables:
         return self._of_the_shell(name)
 
     def value(self, name: str) -> Values:
-        """The value. Raises: RefusedError: not known, or not set, which the shell would take as empty."""
+        """The value. Raises: RefusedError: it is unknown, or not set (the shell would take it as empty)."""
         found = self.find(name)
         if found is None:
             wanted = name if name not in ("@", "*", "#") else "1"
@@ -70,7 +70,7 @@ class Variables:
         return [str(len(arguments))] if name == "#" and arguments else None
 
     def _arguments(self) -> Values:
-        """``$1``, ``$2`` and so on, up to the first that is not given."""
+        """``$1``, ``$2`` and so on, up to the first one that is not given."""
         found, number = Values(), 1 + self.shifted
         while str(number) in self.given:
             found.append(self.given[str(number)])

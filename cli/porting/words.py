@@ -1,7 +1,7 @@
-"""Where words of the shell begin and end, and brace expansion: all that comes before variables.
+"""Split shell text into words and expand braces.
 
-tree-sitter's grammar gives the statements. The words are read from the text again, since its trees lose
-blanks between two expansions and cut some words in two, such as ``out_{1..5}_$A.png``.
+The words are read from the text, not from tree-sitter's tree: the tree loses blanks between two expansions
+and cuts some words in two, such as ``out_{1..5}_$A.png``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MOST_WORDS = 10_000
 
 
 class RawWord(NamedTuple):
-    """A word as it is written, and where it begins in the text."""
+    """A word as it is written, and its position in the text."""
 
     text: str
     start: int
 
 
 class RawCommand(NamedTuple):
-    """Words and redirections of a simple command, as they are written, and where it ends."""
+    """Words and redirections of a simple command as they are written, and the position of its end."""
 
     words: list[RawWord]
     redirections: list[str]
@@ -44,7 +44,7 @@ def units(text: str, quoted: bool = False) -> Iterator[str]:
 
 
 def unit_end(text: str, start: int, quoted: bool = False) -> int:
-    """Where the piece that begins at ``start`` ends. Inside double quotes, other quotes are plain."""
+    """The end of the piece that begins at ``start``. Inside double quotes, other quotes are plain."""
     if text[start] == "\\":
         return min(start + 2, len(text))
     if text[start] == "`":
@@ -79,7 +79,7 @@ def _expansion_end(text: str, start: int, quoted: bool) -> int:
 
 
 def name_at(text: str, start: int) -> str:
-    """The name of a variable that stands there: an identifier, a digit or a special character; or nothing."""
+    """The variable name at ``start``: an identifier, a digit or a special character; or ''."""
     first = text[start : start + 1]
     if first and (first in SPECIAL or first in "0123456789"):
         return first
@@ -90,7 +90,7 @@ def name_at(text: str, start: int) -> str:
 
 
 def _closing(text: str, start: int, closer: str, quoted: bool = False) -> int:
-    """Behind the closing character, or the end of the text."""
+    """The position after the closing character, or the end of the text."""
     position = start
     while position < len(text):
         if text[position] == closer:
@@ -103,7 +103,7 @@ def _closing(text: str, start: int, closer: str, quoted: bool = False) -> int:
 
 
 def read_command(text: str, start: int) -> RawCommand:
-    """The simple command, or the list of words, that begins at ``start``."""
+    """The simple command or list of words that begins at ``start``."""
     words, redirections = list[RawWord](), list[str]()
     position = skip_blanks(text, start)
     while not _ends_at(text, position):
@@ -119,7 +119,7 @@ def read_command(text: str, start: int) -> RawCommand:
 
 
 def read_commands(text: str, start: int, end: int) -> Iterator[RawCommand]:
-    """All simple commands between two positions: the grammar joins the lines behind ``A= B=(...)``."""
+    """All simple commands between two positions: tree-sitter joins the lines after ``A= B=(...)``."""
     while start < end:
         command = read_command(text, start)
         yield command
@@ -129,7 +129,7 @@ def read_commands(text: str, start: int, end: int) -> Iterator[RawCommand]:
 
 
 def skip_blanks(text: str, position: int) -> int:
-    """Behind blanks and line ends that a backslash takes away."""
+    """The position after blanks and escaped line ends."""
     while position < len(text):
         if text[position] in BLANKS:
             position += 1
@@ -147,7 +147,7 @@ def _ends_at(text: str, position: int) -> bool:
 
 
 def _operator_end(text: str, position: int) -> int:
-    """Behind a redirection such as ``2>&``; ``position`` itself where there is none."""
+    """The position after a redirection operator such as ``2>&``; ``position`` if there is none."""
     behind = position
     while behind < len(text) and text[behind] in "0123456789":
         behind += 1
@@ -183,7 +183,7 @@ def array_items(text: str) -> list[str]:
 
 
 def braces(text: str) -> list[str]:
-    """``a{1,2}`` and ``{1..3}`` written out, the last alternatives changing first. Raises: RefusedError."""
+    """Expand ``a{1,2}`` and ``{1..3}``; the last braces change fastest. Raises: RefusedError."""
     start = 0
     while start < len(text):
         if text[start] == "{":
@@ -198,12 +198,12 @@ def braces(text: str) -> list[str]:
 def _combined(before: str, alternatives: list[str], endings: list[str]) -> list[str]:
     written_out = [word for alternative in alternatives for word in braces(alternative)]
     if len(written_out) * len(endings) > MOST_WORDS:
-        raise RefusedError(f"the braces stand for more than {MOST_WORDS} words; use fewer")
+        raise RefusedError(f"the braces give more than {MOST_WORDS} words; use fewer")
     return [before + middle + ending for middle, ending in product(written_out, endings)]
 
 
 def _brace_end(text: str, start: int) -> int:
-    """Behind the matching brace; one behind the end of the text where there is none."""
+    """The position after the matching brace; the text's length plus 1 if there is none."""
     position = start + 1
     while position < len(text):
         if text[position] == "}":
@@ -213,7 +213,7 @@ def _brace_end(text: str, start: int) -> int:
 
 
 def _alternatives(inner: str) -> list[str]:
-    """What stands between the commas, or a sequence written out; nothing where it is plain text."""
+    """The alternatives between commas, or the values of a sequence; [] for plain text."""
     parts, start = [""], 0
     while start < len(inner):
         end = _brace_end(inner, start) if inner[start] == "{" else unit_end(inner, start)
@@ -243,5 +243,5 @@ def _sequence(ends: list[str]) -> list[str]:
 def _range(first: int, last: int, steps: list[str]) -> range:
     step = max(abs(int(steps[0])), 1) if steps else 1
     if abs(last - first) // step >= MOST_WORDS:
-        raise RefusedError(f"the braces stand for more than {MOST_WORDS} words; use fewer")
+        raise RefusedError(f"the braces give more than {MOST_WORDS} words; use fewer")
     return range(first, last + 1, step) if first <= last else range(first, last - 1, -step)

@@ -1,4 +1,4 @@
-"""Commands as YAML: their names, what is common to stages, and where they come from as comments."""
+"""Write commands as YAML: file names, flags common to stages, and the source as comments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXACT = 1 << 53
 
 
 def config_text(commands: Sequence[Command], source: str, base: Path, folder: Path) -> str:
-    """The config of one run, or of the stages of one picture, for a file in ``folder``."""
+    """The YAML text of a config with one run or several stages, for a file in ``folder``."""
     content: dict[str, Any] = {}
     if commands[0].program != DEFAULT_PROGRAM:
         content["program"] = commands[0].program
@@ -39,7 +39,7 @@ def _comments(command: Command, source: str) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """As a comment may hold it: YAML has more line ends than others, and refuses control characters."""
+    """The text as one comment line, without YAML's line ends and control characters."""
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
@@ -78,12 +78,12 @@ def _value(item: Flag, value: Any, base: Path, folder: Path) -> Any:
 
 
 def seen_from(folder: Path, base: Path, name: str) -> str:
-    """A file that the script names, as a config in ``folder`` has to. Full paths stay."""
+    """A path of the script, relative to ``folder`` of the config. Absolute paths stay."""
     return name if Path(name).is_absolute() else os.path.relpath(base / name, folder)
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The names, those that stand there already with a number behind."""
+    """The names; a repeated one gets a number at its end."""
     found = list[str]()
     for name in names:
         candidate, number = name, 1
@@ -95,7 +95,7 @@ def unique(names: Sequence[str]) -> list[str]:
 
 
 def config_names(stem: str, groups: Sequence[Sequence[Command]]) -> list[str]:
-    """Names without .yml: the script's, with the values of its loops or a number behind."""
+    """File names without .yml: the script's name, with the values of its loops or a number at the end."""
     if len(groups) == 1:
         return [stem]
     names = list[str]()
@@ -106,7 +106,7 @@ def config_names(stem: str, groups: Sequence[Sequence[Command]]) -> list[str]:
 
 
 def slug(value: str) -> str:
-    """A value of a loop as part of a file name: of a file, its name without ending."""
+    """A loop value as part of a file name; for a path, the file name without its extension."""
     path = PurePath(value)
     text = path.stem if path.suffix[1:2].isalpha() else path.name
     return "".join(char if char.isalnum() or char in "._-" else "_" for char in text).strip(".") or "_"

@@ -1,1 +1,1 @@
-"""One run of each program, from its settings to the log and the files it writes."""
+"""Run each program from its settings: print the log, write the files."""

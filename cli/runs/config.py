@@ -1,4 +1,4 @@
-"""The flags ``-config`` and ``-save_config``, the same in every program that runs from a YAML file."""
+"""The flags ``-config`` and ``-save_config`` of the programs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ CONFIG_FLAGS = {
 
 
 def settings_of(line: CommandLine, defaults: S) -> S:
-    """The command line's flags over those of -config over ``defaults``. Raises: SettingsError."""
+    """The settings: flags of the command line win over -config, -config over ``defaults``.
+
+    Raises: SettingsError.
+    """
     if "config" in line.others:
         defaults = read_yaml(line.others["config"], defaults)
     return replace(defaults, **line.settings)
 
 
 def save_if_asked(line: CommandLine, settings: DataclassInstance) -> None:
-    """Write ``settings`` where -save_config says. Raises: SettingsError: the file cannot be written."""
+    """Write ``settings`` to the file of -save_config, if given. Raises: SettingsError: that fails."""
     if "save_config" in line.others:
         from cli.runs.files import check_target, save_config
 

@@ -1,4 +1,4 @@
-"""What ``fast_neural_style`` does with an opened network: one picture, a folder, a film."""
+"""Stylise a picture, a folder or a video with an opened network."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from core.transform.stylize import Stylizer, Timing, check_extension, stylize_fi
 
 PROGRAM = "fast_neural_style"
 _notice = partial(notice_above_bar, program=PROGRAM)
-SHAPING = (  # the flags that change a film's pictures
+SHAPING = (  # the flags that change the frames of a video
     *("image_size", "median_filter", "runtime", "instance_norm", "value_range", "output_value_range"),
     *("channel_order", "layout", "model_size", "gpu", "tf32", "fps", "match_histogram"),
 )
 
 
 def check_before(settings: TransformSettings) -> None:
-    """Say what cannot be written, or read, before the network is opened.
+    """Check inputs and outputs before the network is opened.
 
-    Raises: ImageError, SettingsError.
+    Raises: ImageError, SettingsError: one cannot be read or written.
     """
     if settings.takes_one_picture:
         check_extension(settings.output_image)
         if not settings.input_image:
-            raise SettingsError("-input_image: no file is named")
+            raise SettingsError("-input_image: missing; name a picture")
     if settings.input_dir:
         source, target = Path(settings.input_dir), Path(settings.output_dir)
         if target.exists() and source.exists() and source.samefile(target):
-            raise SettingsError("-output_dir is the -input_dir: the photographs would be overwritten")
+            raise SettingsError("-output_dir: is also -input_dir, so the photographs would be overwritten")
 
 
 def stylize_picture(settings: TransformSettings, opened: OpenedModel) -> int:
-    """-input_image to -output_image; returns the exit status."""
+    """Stylise -input_image and write -output_image; returns the exit status."""
     with warnings_as_notices(_notice), _progress_of_tiles(opened):
         _work(settings, opened)(Path(settings.input_image), Path(settings.output_image))
     return 0
@@ -54,7 +54,7 @@ def stylize_picture(settings: TransformSettings, opened: OpenedModel) -> int:
 
 @contextmanager
 def _progress_of_tiles(opened: OpenedModel) -> Iterator[None]:
-    """A bar for the tiles of one picture, where the network runs in tiles."""
+    """Show a bar for the tiles of one picture, if the network runs in tiles."""
     from core.transform.tiles.runner import TiledRunner
 
     if not isinstance(opened.runner, TiledRunner):
@@ -71,16 +71,16 @@ def _progress_of_tiles(opened: OpenedModel) -> Iterator[None]:
 
 
 def stylize_folder(settings: TransformSettings, opened: OpenedModel) -> int:
-    """-input_dir to -output_dir; returns the exit status: 1 if a picture failed."""
+    """Stylise the pictures of -input_dir into -output_dir; returns the exit status, 1 if one failed."""
     source, target = Path(settings.input_dir), Path(settings.output_dir)
     names = pictures(
         source, recursive=bool(settings.recursive), in_order=bool(settings.sorted), without=target
     )
     if not names:
-        raise SettingsError(f"-input_dir {source}: holds no pictures (.jpg, .jpeg, .png, .ppm, .pgm)")
+        raise SettingsError(f"-input_dir {source}: contains no pictures (.jpg, .jpeg, .png, .ppm, .pgm)")
     todo = [name for name in names if not (settings.skip_existing and (target / name).is_file())]
     if len(todo) < len(names):
-        _notice(f"{len(names) - len(todo)} pictures are there already and are skipped")
+        _notice(f"{len(names) - len(todo)} pictures exist already and are skipped")
     create_folder(target)
     return _stylize_all(settings, opened, todo)
 
@@ -102,12 +102,12 @@ def _stylize_all(settings: TransformSettings, opened: OpenedModel, names: list[P
     ):
         for_each(names, lambda name: work(source / name, target / name), int(settings.jobs) or 1, finished)
     if failed:
-        _notice(f"{failed} of {len(names)} pictures failed; the messages are above")
+        _notice(f"{failed} of {len(names)} pictures failed; see the messages above")
     return int(failed > 0)
 
 
 def _work(settings: TransformSettings, opened: OpenedModel) -> Callable[[Path, Path], None]:
-    """From one file to another, with the lines of the original's log."""
+    """A function that stylises one file into another and prints the original's log lines."""
     stylizer = Stylizer(
         opened.runner, settings.image_size, settings.median_filter, settings.match_histogram == 1
     )
@@ -129,7 +129,7 @@ def _timing_line(source: Path) -> Timing:
 
 
 def stylize_film(settings: TransformSettings, opened: OpenedModel) -> int:
-    """-input_video to -output_video; returns the exit status."""
+    """Stylise -input_video and write -output_video; returns the exit status."""
     from core.transform.video.film import stylize_video
 
     stylizer = Stylizer(
@@ -160,6 +160,6 @@ def stylize_film(settings: TransformSettings, opened: OpenedModel) -> int:
 
 
 def _fingerprint(settings: TransformSettings) -> str:
-    """What a film's pictures depend on: the network's bytes and the flags that shape them."""
+    """A sha256 of all that decides a video's frames: the network's bytes and the flags ``SHAPING``."""
     shaping = "\n".join(f"{name}={getattr(settings, name)}" for name in SHAPING)
     return hashlib.sha256(f"{file_digests(Path(settings.model)).sha256}\n{shaping}".encode()).hexdigest()

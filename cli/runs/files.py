@@ -1,4 +1,4 @@
-"""The files a run writes beside its pictures: the trace of losses, their plot, saved settings."""
+"""Files that a run writes beside its pictures: the trace of losses, saved settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replaced(flag: str, path: str) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only once the block has ended well.
+    """A file to write; it replaces ``path`` when the block ends without an error.
 
     Raises: SettingsError: the file cannot be written.
     """
@@ -34,7 +34,7 @@ def replaced(flag: str, path: str) -> Iterator[IO[bytes]]:
 
 
 def check_target(flag: str, path: str) -> None:
-    """See that ``path`` can be created, or replaced by a new file: a device or a pipe must not be.
+    """Check that ``path`` can be created or replaced; a device or a pipe must not be replaced.
 
     Raises: SettingsError.
     """
@@ -42,9 +42,9 @@ def check_target(flag: str, path: str) -> None:
     if target.is_dir():
         raise SettingsError(f"-{flag} {path}: is a folder; name a file")
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise SettingsError(f"-{flag} {path}: cannot be written; does the folder {folder} exist?")
+        raise SettingsError(f"-{flag} {path}: cannot be written; check that the folder {folder} exists")
     if flag != "trace_file" and target.exists() and not target.is_file():
-        raise SettingsError(f"-{flag} {path}: not an ordinary file, which a new one could replace")
+        raise SettingsError(f"-{flag} {path}: not an ordinary file; name another")
 
 
 def _unwritable(flag: str, path: str, error: OSError) -> SettingsError:
@@ -52,17 +52,17 @@ def _unwritable(flag: str, path: str, error: OSError) -> SettingsError:
 
 
 def save_config(path: str, settings: DataclassInstance) -> None:
-    """Write the settings of a run, to be read with -config. Raises: SettingsError."""
+    """Write settings as YAML for -config. Raises: SettingsError: the file cannot be written."""
     with replaced("save_config", path) as file:
         file.write(to_yaml(settings, Path(path).parent).encode())
 
 
 class Trace:
-    """Losses of every evaluation, one row as soon as it is known, so that a run can be watched.
+    """Writes the losses of every evaluation to a CSV file, each row as soon as it is known.
 
-    The columns of the goldens' losses.csv under a header, and the seconds since the start.
-    resumed: the checkpoint that the run goes on from; its rows come first.
-    Raises: SettingsError where the file cannot be written.
+    Columns: evaluation, content losses, style losses, total, seconds since the start.
+    resumed: the checkpoint that the run continues from; its rows come first.
+    Raises: SettingsError: the file cannot be written.
     """
 
     def __init__(self, path: str, content_layers: int, resumed: Checkpoint | None = None) -> None:
@@ -77,7 +77,7 @@ class Trace:
             self._write(number, resumed.losses[number - 1].tolist() if resumed else [], seconds)
 
     def add(self, evaluation: Evaluation) -> None:
-        """Append one row; the first is preceded by the header."""
+        """Append one row, and the header before the first."""
         losses = (*evaluation.content_losses, *evaluation.style_losses, evaluation.total)
         self._write(evaluation.number, losses, time.perf_counter() - self._started)
 
@@ -96,5 +96,5 @@ class Trace:
         return ["evaluation", *content, *style, "total", "seconds"]
 
     def close(self) -> None:
-        """Close the file; what was written stays, also after an interruption."""
+        """Close the file. The rows stay, also after an interruption."""
         self._file.close()

@@ -1,7 +1,6 @@
 """The log of ``neural_style``, line for line as neural_style.lua prints it.
 
-Matches what neural_style.lua (07c4b82) prints under plain LuaJIT. Under the ``th`` launcher most lines ended
-with one more tab.
+Matches neural_style.lua (07c4b82) under plain LuaJIT. The ``th`` launcher adds a tab to most lines.
 """
 
 from __future__ import annotations
@@ -82,12 +81,12 @@ def _(event: OptimizationFinished, settings: Settings) -> Iterator[str]:
 
 
 def is_due(number: int, every: float) -> bool:
-    """Whether evaluation ``number`` is one of every ``every``; never for 0 or less."""
+    """Whether ``number`` is a multiple of ``every``; False if ``every`` is 0 or less."""
     return every > 0 and number % every == 0
 
 
 def fixed_point(value: float) -> str:
-    """``%f`` as LuaJIT formats it: exact ties are rounded away from zero, where C rounds them to even."""
+    """``%f`` as LuaJIT formats it: exact ties are rounded away from zero; C rounds them to even."""
     exact = Decimal(value)
     if not exact.is_finite():
         return str(value)

@@ -1,4 +1,4 @@
-"""The plot of a run's losses; matplotlib is imported when one is drawn."""
+"""Plot the losses of a run. matplotlib is imported only when a plot is drawn."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLES = {"content": "--", "style": "-"}
-SMALLEST_SHARE = 1e-9  # of the total: a loss below, such as a content loss that begins at 0, leaves the plot
+SMALLEST_SHARE = 1e-9  # of the total; smaller losses, such as a content loss of 0, are below the plot
 
 
 def plot_losses(path: str, settings: Settings, rows: Sequence[Sequence[float]]) -> None:
-    """Draw losses, one row per evaluation: content, style, total, as in an Evaluation.
+    """Write a PNG plot of ``rows``: for each evaluation the content losses, the style losses, the total.
 
     Raises: SettingsError: the file cannot be written.
     """
@@ -37,7 +37,7 @@ def plot_losses(path: str, settings: Settings, rows: Sequence[Sequence[float]]) 
         for label in axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5)).get_texts():
             label.set_parse_math(False)
         with replaced("plot_losses", path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a letter of a file name that the font lacks
+            warnings.simplefilter("ignore", UserWarning)  # the font lacks a letter of a file name
             figure.savefig(file, dpi=120, format="png")
     finally:
         pyplot.close(figure)
@@ -55,7 +55,7 @@ def _draw_lines(axes: Axes, settings: Settings, rows: Sequence[Sequence[float]])
 
 
 def _scale(axes: Axes, rows: Sequence[Sequence[float]]) -> None:
-    """Both axes logarithmic, as far as that is possible; evaluations as plain numbers."""
+    """Make both axes logarithmic where the values allow it; label evaluations with plain numbers."""
     from matplotlib.ticker import LogFormatter
 
     if len(rows) > 1:

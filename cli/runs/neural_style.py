@@ -1,4 +1,4 @@
-"""One run at the terminal: log on stdout, pictures on disk, progress and notices on stderr."""
+"""Run ``neural_style``: log on stdout, pictures on disk, progress and notices on stderr."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def run(
 ) -> int:
     """Stylise, print and save as the original does; returns the exit status.
 
-    resumed: the checkpoint to go on from.  observe: is told every event, last.
+    resumed: the checkpoint to continue from.  observe: called with every event after it is printed and saved.
 
-    Raises: NeuralStyleError or CaffemodelError. On a loss that is no longer finite, and when interrupted,
-    the last good picture is saved first.
+    When the loss is no longer finite, and when interrupted, the last picture with a finite loss is saved.
+    Raises: NeuralStyleError, CaffemodelError.
     """
     provenance = Provenance(settings, placement, resumed)
     session = Session(settings, trace_file, plot_file, provenance=provenance, resumed=resumed)
@@ -56,7 +56,7 @@ def run(
 
 
 class Session(PictureSession):
-    """Log, pictures, trace and plot of a run, from its events."""
+    """Prints and saves the events of a run: log, pictures, trace and plot."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Session(PictureSession):
         self._plot_file = plot_file
 
     def follow(self, events: Iterable[Event], observe: Callable[[Event], None] = lambda event: None) -> None:
-        """Consume all events; prints before it saves, as the original does."""
+        """Consume all events. Each is printed before it is saved, as in the original."""
         for event in events:
             if isinstance(event, Evaluation):
                 self._check_finite(event)
@@ -89,7 +89,7 @@ class Session(PictureSession):
                 self._keep_state(event)
             observe(event)
         if self._last is None or self._last.number != self._settings.num_iterations:
-            notice_above_bar("no evaluation has the number of -num_iterations, so no final image is written")
+            notice_above_bar("no final image is written: no evaluation has the number -num_iterations")
 
     def close(self) -> None:
         """Close bar and trace; draw the plot of the losses so far."""
@@ -117,7 +117,7 @@ class Session(PictureSession):
             self._save(numbered(settings.output_image, number), evaluation)
 
     def _keep_state(self, due: CheckpointDue) -> None:
-        """Hours of work are not thrown away because the disk is full."""
+        """Write a checkpoint. If that fails, for example on a full disk, the run goes on with a notice."""
         if self._provenance:
             try:
                 self._provenance.save_checkpoint(due)

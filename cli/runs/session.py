@@ -1,4 +1,4 @@
-"""What the runs of ``neural_style`` and ``slow_neural_style`` share: the last good picture is never lost."""
+"""Shared by ``neural_style`` and ``slow_neural_style``: keep and save the last picture with a finite loss."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ADVICE = {
 class PictureSession(ABC):
     """A run that makes one picture: its progress bar, and its last evaluation with a finite loss.
 
-    program: whose name stands before notices.  output: the file of the result.
-    advice: what to try when the loss is no longer finite.  total, done: evaluations, for the bar.
+    program: the name printed before notices.  output: the file of the result.
+    advice: printed when the loss is no longer finite.  total, done: evaluations, for the bar.
     """
 
     def __init__(
@@ -37,22 +37,22 @@ class PictureSession(ABC):
 
     @abstractmethod
     def _save(self, path: str, evaluation: Evaluation, **more: Any) -> None:
-        """Write the picture of an evaluation, and its record."""
+        """Write the picture of an evaluation and its record."""
 
     def keep_last(self, why: str) -> None:
-        """Save the last finite picture as the result, if there is one."""
+        """Save the last picture with a finite loss as the result, if there is one."""
         if self._last is None:
-            self._notice(f"{why} before the first evaluation; nothing is written")
+            self._notice(f"{why} before the first evaluation; no picture is written")
             return
         self._save(self._output, self._last)
         self._notice(f"{why}; evaluation {self._last.number} is saved as {self._output}")
 
     def close(self) -> None:
-        """Remove the bar."""
+        """Close the progress bar."""
         self._bar.close()
 
     def _check_finite(self, evaluation: Evaluation) -> None:
-        """Raises: DivergenceError, after the last good picture is saved."""
+        """Check the loss. Raises: DivergenceError, after the last picture with a finite loss is saved."""
         if math.isfinite(evaluation.total):
             return
         if self._last is not None:

@@ -1,4 +1,4 @@
-"""One run of ``slow_neural_style`` at the terminal: its log, its pictures, and how it ends."""
+"""Run ``slow_neural_style``: log on stdout, pictures on disk, progress and notices on stderr."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _notice = partial(notice_above_bar, program=PROGRAM)
 def run(settings: SlowSettings, placement: Placement) -> int:
     """Optimise, print and save as the original does; returns the exit status.
 
-    Ours: the result under its own name. On a loss that is no longer finite, and when interrupted, it is the
-    last good picture. Raises: NeuralStyleError, CaffemodelError.
+    Unlike the original, it also writes -output_image: the last picture, or, when the loss is no longer finite
+    or the run is interrupted, the last picture with a finite loss. Raises: NeuralStyleError, CaffemodelError.
     """
     session = Session(settings, Provenance(settings, placement, identity=run_identity))
     try:
@@ -41,7 +41,7 @@ def run(settings: SlowSettings, placement: Placement) -> int:
 
 
 class Session(PictureSession):
-    """Log and pictures of a run, from its events."""
+    """Prints and saves the events of a run: log and pictures."""
 
     def __init__(self, settings: SlowSettings, provenance: Provenance) -> None:
         self._settings, self._provenance = settings, provenance
@@ -49,7 +49,7 @@ class Session(PictureSession):
         super().__init__(PROGRAM, settings.output_image, ADVICE["adam"], total=total)
 
     def follow(self, events: Iterable[Event]) -> None:
-        """Consume all events; prints before it saves, as the original does."""
+        """Consume all events. Each is printed before it is saved, as in the original."""
         for event in events:
             if isinstance(event, Evaluation):
                 self._take(event)

@@ -1,4 +1,4 @@
-"""One training at the terminal: the log on stdout, checkpoints on disk, progress and notices on stderr."""
+"""Run ``train_fast_neural_style``: log on stdout, checkpoints on disk, progress and notices on stderr."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from core.training.training import train
 from core.transform.networks.checkpoint import save_checkpoint
 
 PROGRAM = "train_fast_neural_style"
-TERMINATED = 143  # the exit status where another of several processes got the signal
+TERMINATED = 143  # the exit status if another of several processes got the signal
 tell = partial(notice, program=PROGRAM)
 _notice_above_bar = partial(notice_above_bar, program=PROGRAM)
 
@@ -45,8 +45,8 @@ _notice_above_bar = partial(notice_above_bar, program=PROGRAM)
 def run(settings: TrainSettings, resume: bool, strict: bool = True) -> int:
     """Train, print and save as the original does; returns the exit status.
 
-    resume: go on from a saved state, if there is one; where it is of another training that is an error if
-    ``strict``, and otherwise the training starts anew.
+    resume: continue from a saved state, if there is one. A state of another training is an error if
+    ``strict``; otherwise the training starts anew.
 
     Raises: NeuralStyleError, CaffemodelError.
     """
@@ -79,7 +79,7 @@ def run(settings: TrainSettings, resume: bool, strict: bool = True) -> int:
 
 
 def check_outputs(settings: TrainSettings) -> None:
-    """Whatever cannot be written is said before any work. Kept: folders of checkpoints are made.
+    """Check before any work that all outputs can be written. The folder of -checkpoint_name is created.
 
     Raises: SettingsError, ImageError.
     """
@@ -111,29 +111,29 @@ def _resumed(
             say(f"-resume: there is no {path}; the training starts from the beginning")
         return None
     if not resume:
-        say(f"{path} is of an earlier training, which -resume would go on with; it will be replaced")
+        say(f"{path} is the state of an earlier training and will be replaced; -resume would continue it")
         return None
     try:
         state = load_state(path, settings)
     except CheckpointError as error:
         if strict:
             raise
-        say(f"not used: {error}")
+        say(f"saved state not used: {error}")
         return None
     done, wanted = state.history.iterations, int(settings.num_iterations)
     if done < wanted:
-        say(f"going on behind iteration {done}, from {path}")
+        say(f"continuing after iteration {done}, from {path}")
     else:
-        say(f"{done} iterations are done already, {wanted} are asked for: nothing is left to train")
+        say(f"nothing to train: {done} iterations are done, and -num_iterations is {wanted}")
     return state
 
 
 def follow(
     settings: TrainSettings, training: Iterable[events.Event], resumed: TrainingState | None = None
 ) -> bool:
-    """Consume all events of a training: prints before it saves, as the original does.
+    """Consume all events of a training. Each is printed before it is saved, as in the original.
 
-    Returns whether it was stopped before its end.
+    Returns whether the training was stopped before its end.
     """
     session, stopped = Session(settings, resumed), False
     try:
@@ -150,7 +150,7 @@ def _is_stop(event: events.Event) -> bool:
 
 
 class Session:
-    """What has to be remembered between the events of a training."""
+    """Prints and saves the events of a training."""
 
     def __init__(self, settings: TrainSettings, resumed: TrainingState | None = None) -> None:
         self._settings, self._resumed = settings, resumed
@@ -168,7 +168,7 @@ class Session:
         )
 
     def take(self, event: events.Event) -> None:
-        """Print and save what the event says."""
+        """Print and save one event."""
         print_above_bar(log_lines(event, self._settings, self._resumed is not None))
         if isinstance(event, events.NetworkReady):
             self._begin(event)
@@ -183,7 +183,7 @@ class Session:
             self._save(event.state)
 
     def close(self) -> None:
-        """End bar and curves."""
+        """Close the progress bar and the loss files."""
         self._bar.close()
         for curves in self._curves:
             curves.close()
@@ -202,14 +202,14 @@ class Session:
         self._bar.update(1)
 
     def _save_sample(self, sample: events.SampleMade) -> None:
-        """A training does not end because a sample cannot be written."""
+        """Save a sample picture. If that fails, the training goes on with a notice."""
         try:
             save_image(f"{self._settings.checkpoint_name}_sample_{sample.iteration}.png", sample.picture)
         except ImageError as error:
             _notice_above_bar(f"{error}; the training goes on")
 
     def _save(self, state: TrainingState) -> None:
-        """The network, the losses and the state, each complete or not at all."""
+        """Write the network, the losses and the state. Each file is replaced only when it is complete."""
         name, start = self._settings.checkpoint_name, state.start
         save_checkpoint(network_file(name), start.architecture, start.network, self._settings.preprocessing)
         save_history(history_file(name), self._settings, state.history)
@@ -225,7 +225,7 @@ class Session:
 
 
 def _export(settings: TrainSettings) -> None:
-    """The network as ONNX, proved against PyTorch. Raises: TransformError."""
+    """Write the network as ONNX and compare its output with PyTorch's. Raises: TransformError."""
     if not settings.export_onnx:
         return
     from core.transform.convert import convert
@@ -242,4 +242,4 @@ def _export(settings: TrainSettings) -> None:
 
 
 def _silent(sentence: str) -> None:
-    """Of several processes one speaks."""
+    """Print nothing: of several processes only the first prints notices."""

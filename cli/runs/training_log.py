@@ -1,4 +1,4 @@
-"""Curves of a training: a CSV file with a row for every iteration, and TensorBoard."""
+"""Write the losses of a training to a CSV file, a row for every iteration, and to TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from core.training.events import Step, Validated
 
 
 class Curves(Protocol):
-    """Somewhere that losses are kept, as soon as they are known."""
+    """A destination for the losses; each is written as soon as it is known."""
 
     def step(self, step: Step) -> None:
-        """One iteration."""
+        """Write the losses of an iteration."""
 
     def validated(self, validated: Validated) -> None:
-        """A validation behind it."""
+        """Write the loss of a validation."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Close the file."""
 
 
 class LossFile:
     """The CSV file of -log_file.
 
-    names: of the parts of the loss.  done: iterations of an earlier call, whose rows stay, and their seconds.
-    Raises: SettingsError where the file cannot be written.
+    names: the parts of the loss.  done: iterations of an earlier call; their rows and their time are kept.
+    Raises: SettingsError: the file cannot be written.
     """
 
     def __init__(self, path: str, names: Sequence[str], done: int = 0) -> None:
@@ -49,7 +49,7 @@ class LossFile:
             raise self._unwritable(error) from None
 
     def step(self, step: Step) -> None:
-        """Append a row; numbers with all their digits."""
+        """Append a row, with all digits of the numbers."""
         now = time.perf_counter()
         row: list[Any] = [step.iteration, step.epoch, step.learning_rate, step.loss]
         row += [step.parts[name] for name in self._names]
@@ -60,10 +60,10 @@ class LossFile:
             raise self._unwritable(error) from None
 
     def validated(self, validated: Validated) -> None:
-        """Not in this file; in ``CHECKPOINT_NAME.json``."""
+        """Write nothing: validation losses are in ``CHECKPOINT_NAME.json``."""
 
     def close(self) -> None:
-        """What was written stays."""
+        """Close the file."""
         self._file.close()
 
     def _unwritable(self, error: OSError) -> SettingsError:
@@ -71,7 +71,7 @@ class LossFile:
 
 
 def _rows(path: Path, done: int) -> list[list[str]]:
-    """The rows of the first iterations, without the header; none of a file that is something else."""
+    """The rows of the first ``done`` iterations, without the header; [] for a file of another kind."""
     try:
         rows = list(csv.reader(path.read_text().splitlines()))[1:]
         return [row for row in rows if int(row[0]) <= done]
@@ -86,20 +86,20 @@ def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def waiting_share(step: Step, seconds: float) -> float:
-    """The share of the time that training spent waiting for pictures."""
+    """The share of the time spent waiting for pictures, 0 to 1."""
     return min(1.0, step.seconds_waited / seconds) if seconds > 0 else 0.0
 
 
 class TensorBoard:
-    """Curves in the folder of -tensorboard. Raises: SettingsError: no package, or no folder."""
+    """The curves of -tensorboard. Raises: SettingsError: the package or the folder is missing."""
 
     def __init__(self, folder: str, done: int = 0) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise SettingsError(
-                "-tensorboard needs the package tensorboard: pip install tensorboard, or leave it out "
-                "(-log_file writes the same as CSV)"
+                "-tensorboard needs the package tensorboard: pip install tensorboard, or use -log_file, "
+                "which writes the same values as CSV"
             ) from None
         try:
             self._writer: Any = SummaryWriter(folder, purge_step=done + 1 if done else None)
@@ -109,16 +109,16 @@ class TensorBoard:
             ) from None
 
     def step(self, step: Step) -> None:
-        """Loss, its parts and the learning rate."""
+        """Write the loss, its parts and the learning rate."""
         self._writer.add_scalar("loss/train", step.loss, step.iteration)
         self._writer.add_scalar("learning_rate", step.learning_rate, step.iteration)
         for name, value in step.parts.items():
             self._writer.add_scalar(f"parts/{name}", value, step.iteration)
 
     def validated(self, validated: Validated) -> None:
-        """The validation loss."""
+        """Write the validation loss."""
         self._writer.add_scalar("loss/validation", validated.loss, validated.iteration)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining values and close the file."""
         self._writer.close()

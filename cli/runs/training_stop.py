@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in a training, which end it with a checkpoint."""
+"""End a training with a checkpoint on Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import FrameType
 
 
 class Stop:
-    """Whether a signal asked to end; ``status``: the exit status for it, 0 without one."""
+    """Whether a signal arrived. status: the exit status for it; 0 without a signal."""
 
     status = 0
 
     def asked(self) -> bool:
-        """For :func:`core.training.training.train`."""
+        """Whether a signal arrived; the ``should_stop`` of :func:`core.training.training.train`."""
         return self.status != 0
 
 
@@ -27,7 +27,7 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
         if stop.status:
             raise KeyboardInterrupt
         stop.status = 128 + number
-        say("ends after this iteration, with a checkpoint; once more ends it at once")
+        say("stopping after this iteration, with a checkpoint; a second Ctrl-C stops at once")
 
     previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

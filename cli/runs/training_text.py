@@ -1,4 +1,4 @@
-"""What train.lua prints."""
+"""The lines that train.lua prints for the events of a training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.training.torch7_text import torch7_text
 
 
 def log_lines(event: events.Event, settings: TrainSettings, resumed: bool = False) -> Iterator[str]:
-    """The lines that train.lua prints."""
+    """The lines that train.lua prints for ``event``."""
     if isinstance(event, events.NetworkReady):
         yield from _beginning(event, settings, resumed)
     elif isinstance(event, events.Step):
@@ -30,7 +30,7 @@ def log_lines(event: events.Event, settings: TrainSettings, resumed: bool = Fals
 
 
 def _beginning(ready: events.NetworkReady, settings: TrainSettings, resumed: bool) -> Iterator[str]:
-    """Kept: the network of a new training is printed without the reflection that its first step inserts."""
+    """As in train.lua, a new network is printed without the reflection padding that step 1 inserts."""
     network: nn.Module = ready.start.network
     if resumed:
         yield f"Loading checkpoint from {state_file(settings.checkpoint_name)}"

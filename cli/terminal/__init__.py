@@ -1,1 +1,1 @@
-"""What all programs share at the terminal: flag grammar, notices, progress bars, tables."""
+"""Shared by all programs: the grammar of the flags, notices, progress bars, tables."""

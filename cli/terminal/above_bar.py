@@ -1,4 +1,4 @@
-"""What is said while a progress bar is shown: it moves below."""
+"""Print lines and notices above a progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.terminal.output import notice, print_log
 
 
 def print_above_bar(lines: Iterable[str]) -> None:
-    """Lines of the log, on stdout."""
+    """Print lines of the log on stdout."""
     text = "".join(f"{line}\n" for line in lines)
     if text:
         with tqdm.external_write_mode(file=sys.stdout):
@@ -19,6 +19,6 @@ def print_above_bar(lines: Iterable[str]) -> None:
 
 
 def notice_above_bar(sentence: str, program: str = "neural_style") -> None:
-    """A notice, on stderr."""
+    """Print a notice on stderr."""
     with tqdm.external_write_mode(file=sys.stderr):
         notice(sentence, program)

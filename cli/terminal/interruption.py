@@ -1,4 +1,4 @@
-"""Ctrl-C and requests to terminate, for programs that keep what they have when stopped."""
+"""Ctrl-C and SIGTERM as an exception, for programs that save their work before they end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or a request to terminate; ``status`` is the shell's exit code for the signal."""
+    """Ctrl-C or SIGTERM; ``status`` is the shell's exit code for the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,7 +18,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into :class:`Interrupted` for the length of the block."""
+    """Raise :class:`Interrupted` for Ctrl-C and SIGTERM inside the block."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)

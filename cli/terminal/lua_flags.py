@@ -1,8 +1,8 @@
-"""The command line grammar of torch.CmdLine, read left to right over a program's flags.
+"""Parse a command line with the grammar of Torch7's torch.CmdLine.
 
-Kept: one leading dash and exact names; a boolean takes no value and turns the default around; a string takes
-the next word even if it begins with a dash; a later flag wins. Ours: ``--flag``, ``-flag=value``, the nearest
-name for an unknown flag, and no usage text behind an error.
+As in torch.CmdLine: flags have one dash and exact names; a boolean takes no value and is the opposite of its
+default; a string takes the next word even if it begins with a dash; a later flag wins. Added here: ``--flag``
+and ``-flag=value``, and the nearest name for an unknown flag. An error does not print the usage text.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NAME_COLUMNS = 21
 class Grammar:
     """The flags of one program.
 
-    settings: the dataclass of its settings.  others: flags about the run itself, with their meaning; those in
-    ``switches`` take no value.
+    settings: the dataclass of its settings.  others: flags that are not settings, such as -config, with their
+    help text; those in ``switches`` take no value.
     """
 
     program: str
@@ -38,13 +38,13 @@ class Grammar:
         return flags_of(self.settings)
 
     def takes_no_value(self, name: str) -> bool:
-        """Whether naming the flag is all."""
+        """Whether the flag is a switch or a boolean."""
         return name in self.switches or (name in self.flags and isinstance(self.flags[name].default, bool))
 
 
 @dataclass
 class CommandLine:
-    """What was given: ``settings`` by field name, ``others`` by flag; a switch has the value ''."""
+    """A parsed command line: ``settings`` by field name, ``others`` by flag. A switch has the value ''."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class CommandLine:
 
 
 def parse(grammar: Grammar, words: Sequence[str]) -> CommandLine:
-    """Raises SettingsError naming the flag."""
+    """Parse ``words``. Raises: SettingsError, which names the flag."""
     line, position = CommandLine(), 0
     while position < len(words):
         word = words[position]
@@ -77,12 +77,12 @@ def parse(grammar: Grammar, words: Sequence[str]) -> CommandLine:
 
 
 def _flag_name(grammar: Grammar, word: str) -> str:
-    """The word without its dashes; its name is one we know."""
+    """The word without its dashes. Raises: SettingsError: not a flag, or not a known one."""
     known = [f"-{name}" for name in (*grammar.flags, *grammar.others)]
     name = word.removeprefix("-").removeprefix("-")
     bare = "-" + name.partition("=")[0]
     if not word.startswith("-"):
-        raise SettingsError(f"invalid argument: '{word}' stands where a flag should{nearest(bare, known)}")
+        raise SettingsError(f"invalid argument: '{word}' where a flag is expected{nearest(bare, known)}")
     if bare not in known:
         raise SettingsError(f"unknown flag {word}{nearest(bare, known)}")
     return name
@@ -91,11 +91,11 @@ def _flag_name(grammar: Grammar, word: str) -> str:
 def _check_switch(name: str, equals: str, value: str, following: Sequence[str]) -> None:
     words = [value] if equals else [word for word in following if not word.startswith("-")]
     if words:
-        raise SettingsError(f"invalid argument: '{words[0]}'; -{name} takes no value, naming it turns it on")
+        raise SettingsError(f"invalid argument: '{words[0]}'; -{name} takes no value; remove '{words[0]}'")
 
 
 def usage(grammar: Grammar) -> str:
-    """The help text, in the form of torch.CmdLine: the original's flags in its order, then ours."""
+    """The help text in torch.CmdLine's form: the original's flags in their order, then the added ones."""
     flags = grammar.flags.values()
     lines = [f"Usage: {grammar.program} [options]"]
     lines += [_described(item) for item in flags if not item.metadata["ours"]]
@@ -106,7 +106,7 @@ def usage(grammar: Grammar) -> str:
 
 
 def default_text(item: Flag) -> str:
-    """A flag's default as one would write it."""
+    """A flag's default as it is written on the command line."""
     return str(item.default).lower() if isinstance(item.default, bool) else format_value(item.default)
 
 

@@ -13,7 +13,7 @@ from core.errors import SettingsError
 
 
 def notice(sentence: str, program: str = "neural_style") -> None:
-    """Tell the person at the terminal something that is not part of the original's log, on one line."""
+    """Print one line on stderr that is not part of the original's log."""
     if sys.stderr is not None:  # print would fall back to stdout where the shell closed it, as with 2>&-
         print(f"{program}:", sentence.replace("\n", " "), file=sys.stderr, flush=True)
 
@@ -24,9 +24,9 @@ def shows_progress() -> bool:
 
 
 def print_log(text: str) -> None:
-    """Write whole lines to stdout, seen at once behind a pipe; letters it cannot show become escapes.
+    """Write whole lines to stdout and flush. Letters outside stdout's encoding become backslash escapes.
 
-    Raises: BrokenPipeError where nobody reads on; SettingsError where they cannot be written.
+    Raises: BrokenPipeError: the reader closed the pipe; SettingsError: the lines cannot be written.
     """
     if sys.stdout is None:
         return
@@ -42,13 +42,13 @@ def print_log(text: str) -> None:
 
 
 def discard_log() -> None:
-    """Send what is left of the log nowhere; the interpreter would complain about it at its exit."""
+    """Point stdout to the null device, so that the interpreter's flush at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def warnings_as_notices(say: Callable[[str], None]) -> Iterator[None]:
-    """What ``core`` warns of (a picture that the original would garble) is said once."""
+    """Pass each UserWarning of ``core`` to ``say``, once, for example about a CMYK picture."""
     said: set[str] = set()
 
     def say_once(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""How every drop-in begins and ends: its flags, its help, its errors and its exit status."""
+"""Run a drop-in program: parse its flags, print its help or its error, return its exit status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.errors import NeuralStyleError
 def run_program(
     grammar: Grammar, command: Callable[[CommandLine], int], arguments: Sequence[str] | None
 ) -> int:
-    """Parse and run; returns the exit status: the command's own, 1 for an error, 130 when interrupted."""
+    """Parse and run; returns the command's exit status, 1 for an error, 130 when interrupted."""
 
     def act() -> int:
         line = parse(grammar, sys.argv[1:] if arguments is None else arguments)
@@ -27,7 +27,7 @@ def run_program(
 
 
 def ending(program: str, act: Callable[[], int]) -> int:
-    """The exit status of an action; what went wrong is said in one line."""
+    """Run ``act`` and return its exit status; an error is printed as one line."""
     try:
         return act()
     except BrokenPipeError:
@@ -36,7 +36,7 @@ def ending(program: str, act: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         notice("interrupted; nothing more is written", program)
         return 130
-    except OSError as error:  # what was there a moment ago may be gone, whatever was looked at before
+    except OSError as error:  # a file may disappear after it was checked
         if error.filename is None:
             raise
         notice(os_error_text(error), program)
@@ -52,12 +52,12 @@ def ending(program: str, act: Callable[[], int]) -> int:
 
 
 def memory_error_text(error: MemoryError) -> str:
-    """What to do about it, and NumPy's word for how much was wanted."""
+    """The message for a MemoryError, with the size that NumPy asked for."""
     return f"not enough memory; choose smaller sizes or batches: {error}".removesuffix(": ")
 
 
 def os_error_text(error: OSError) -> str:
-    """The file and what is wrong with it."""
+    """The message for an OSError: the file and the reason."""
     return f"{os.fsdecode(error.filename)}: {error.strerror or error}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def table(rows: Sequence[tuple[str, ...]], left: int) -> Iterable[str]:
-    """Lines with aligned columns: the first ``left`` flush left, the numbers after them flush right."""
+    """Lines with aligned columns: the first ``left`` columns flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

@@ -1,1 +1,1 @@
-"""``nstyle watch``: a config's runs shown in the browser while they go on."""
+"""``nstyle watch``: show the runs of a config in the browser while they run."""

@@ -1,4 +1,4 @@
-"""Where ``nstyle watch`` listens, and who may ask."""
+"""The address of ``nstyle watch`` and the secrets that give access to it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def _secret() -> str:
 
 @dataclass(frozen=True)
 class Access:
-    """Where the server listens and who may ask. token: empty for none. port: 0 for a free one.
+    """The address to listen on, and its secrets.
 
-    session: what the cookie holds once the token was given.  stop_value: what a request to stop has to carry.
+    port: 0 picks a free one.  token: must be in the URL; empty for none.  session: the cookie's value after
+    the token was given.  stop_value: must be in a request to stop.
     """
 
     host: str
@@ -31,12 +32,12 @@ class Access:
     stop_value: str = field(default_factory=_secret)
 
     def check(self) -> None:
-        """Raises: SettingsError: others could reach the page without a token, or guess it."""
+        """Check the token. Raises: SettingsError: it is too short, or missing where others can connect."""
         if self.token and len(self.token) < SHORTEST_TOKEN:
-            raise SettingsError(f"--token: needs at least {SHORTEST_TOKEN} characters ('auto' makes one)")
+            raise SettingsError(f"--token: needs at least {SHORTEST_TOKEN} characters; 'auto' makes one")
         if not self.token and not _is_loopback(self.host):
             raise SettingsError(
-                f"--host {self.host}: others could see and stop the run; add --token auto or leave --host out"
+                f"--host {self.host}: others could see and stop the run; add --token auto or leave out --host"
             )
 
 
@@ -48,10 +49,10 @@ def _is_loopback(host: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """An address of IPv6 stands in brackets."""
+    """The host as it is written in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def equal(given: str, expected: str) -> bool:
-    """In the same time wherever they differ."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))

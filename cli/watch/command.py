@@ -1,4 +1,4 @@
-"""``nstyle watch``: ``nstyle run`` with a page in the browser that shows how far it is."""
+"""``nstyle watch``: ``nstyle run`` with a page in the browser that shows its progress."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 
 PROGRAM = "nstyle watch"
 LOOPBACK = "127.0.0.1"
-LINGER = 3.0  # seconds, so that the page learns how it ended
+LINGER = 3.0  # seconds to go on serving after the end, so that the page can fetch the final status
 INTERRUPTED = 130
 OF_RUN = ("config", "names", "changes", "limits", "inputs", "results", "checkpoint_iter")
 
 
 @click.command("watch", params=[item for item in run_command.params if item.name in OF_RUN])
-@click.option("--host", default=LOOPBACK, show_default=True, help="Where to serve; others need --token.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default a free one.")
-@click.option("--token", default="", help="What the address has to carry; 'auto' makes one.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address to serve on; others need --token.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to serve on; by default a free one."
+)
+@click.option("--token", default="", help="Secret that the URL must contain; 'auto' makes one.")
 def watch_command(config: Path, host: str, port: int, token: str, **options: Any) -> None:
-    """Run CONFIG as nstyle run does, and show it in the browser: picture, losses, speed, time left.
+    """Run CONFIG as nstyle run does and show it in the browser: picture, losses, speed, time left.
 
-    The address is printed on stderr. Only this machine can open it, unless there are both --host and --token.
-    The page's stop button does what Ctrl-C does.
+    The URL is printed on stderr. Only this machine can open it, unless --host and --token are given.
+    The stop button of the page does what Ctrl-C does.
     """
 
     def act() -> int:
@@ -59,7 +61,7 @@ def _watch(
     from core.report.live_page import LivePage
     from core.report.page import load_template
 
-    load_template()  # what is not installed is said before the work
+    load_template()  # fails before the work starts if Jinja is not installed
     live = Live(stages)
     folders = [Path(inputs)] if inputs else []
     page = LivePage(live, stages, title, folders, old_command)
@@ -69,7 +71,7 @@ def _watch(
 
 
 def _run(stages: Sequence[Stage], needed: Dependencies, live: Live) -> int:
-    """Returns the exit status once the page has had the time to see it."""
+    """Run all stages, wait ``LINGER`` seconds for the page, and return the exit status."""
     schedule = Schedule(stages, needed, _teller(stages, live))
     status = 1
     try:
@@ -106,14 +108,14 @@ def _execute(stage: Stage, live: Live) -> int:
 
 
 def _teller(stages: Sequence[Stage], live: Live) -> Callable[[str, list[str]], None]:
-    """Says what the schedule says, and tells the page of stages that do not run."""
+    """A callback that prints the schedule's sentences and marks stages on the page that do not run."""
     by_name = {stage.name: stage for stage in stages}
 
     def tell(sentence: str, reasons: Sequence[str]) -> None:
         notice(sentence, PROGRAM)
         name = max((name for name in by_name if sentence.startswith(f"{name}: ")), key=len)
         state = sentence.removeprefix(f"{name}: ")
-        if state == "up to date" or state.startswith("left out"):
+        if state == "up to date" or state.startswith("skipped"):
             live.pass_over(by_name[name], state, finished=state == "up to date")
 
     return tell

@@ -1,8 +1,8 @@
-"""The server of ``nstyle watch``: four addresses, nothing of the file system, and who may ask.
+"""The web server of ``nstyle watch``. It answers five paths and serves no files.
 
-Any web page that a browser shows can send requests to this machine. Without a token the Host header keeps out
-pages whose name was turned into our address (DNS rebinding); to stop the run a request has to carry a value
-that only our own page knows.
+Any web page open in a browser can send requests to this machine. Without a token, requests with another Host
+header are refused: this stops pages that point their own name to our address (DNS rebinding). A request to
+stop the run must carry a value that only our page contains.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 class Answer(NamedTuple):
-    """status: of HTTP.  kind: the content's type."""
+    """An HTTP answer. status: the HTTP status.  kind: the Content-Type."""
 
     status: int
     kind: str
@@ -48,7 +48,7 @@ NOT_FOUND = _plain(404, "There is nothing here.")
 
 
 class WatchServer(ThreadingHTTPServer):
-    """Answers about one page. Every request has a thread, which does not outlive the command."""
+    """Serves one page. Every request has its own thread; the threads end with the command."""
 
     daemon_threads = True
     allow_reuse_port = False
@@ -60,42 +60,42 @@ class WatchServer(ThreadingHTTPServer):
         super().__init__((access.host, access.port), Handler)
 
     def server_bind(self) -> None:
-        """Without looking up our own name, for which HTTPServer may wait long."""
+        """Bind without HTTPServer's look-up of the machine's own name, which can take long."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.access.host, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no error."""
+        """Ignore the error of a browser that closed the connection."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
-        """For the person who started the command."""
+        """The URL to open, with the token."""
         host = gethostname() if self.access.host in EVERY_ADDRESS else self.access.host
         query = f"?token={quote(self.access.token, safe='')}" if self.access.token else ""
         return f"http://{in_url(host)}:{self.server_port}/{query}"
 
     @property
     def cookie(self) -> str:
-        """Its name: browsers share cookies between the ports of a machine."""
+        """The cookie's name. It contains the port, since browsers share cookies between ports."""
         return f"nstyle-{self.server_port}"
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """What the Host header may say without a token."""
+        """The accepted values of the Host header without a token."""
         names = {"127.0.0.1", "localhost", in_url(self.access.host)}
         return tuple(name + port for name in names for port in ("", f":{self.server_port}"))
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request."""
+    """Answers one request."""
 
     server: WatchServer
     timeout = SECONDS_FOR_A_REQUEST
 
     def do_GET(self) -> None:
-        """Page, status, picture and curves."""
+        """Send the page, the status, the picture or the curves."""
         self._answer(
             {
                 "/": self._page,
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        """To stop the run."""
+        """Stop the run."""
         self._answer({"/stop": self._stop})
 
     def _answer(self, routes: dict[str, Callable[[], Answer]]) -> None:
@@ -127,16 +127,16 @@ class Handler(BaseHTTPRequestHandler):
         self._send(answer)
 
     def _refusal(self, given: str) -> str:
-        """Why the request is not answered, empty if it is. given: the token in its address."""
+        """Why the request is refused; empty if it is accepted. given: the token in its URL."""
         access = self.server.access
         if not access.token:
             known = self.headers.get("Host", "").lower() in self.server.hosts
-            return "" if known else "This name is not ours; use the address that nstyle watch printed."
+            return "" if known else "Unknown Host header; use the URL that nstyle watch printed."
         known = equal(given, access.token) or equal(self._session(), access.session)
-        return "" if known else "The token is missing; use the address that nstyle watch printed."
+        return "" if known else "The token is missing or wrong; use the URL that nstyle watch printed."
 
     def _session(self) -> str:
-        """By hand: of a cookie that another program made malformed, http.cookies would drop ours too."""
+        """The value of our cookie. http.cookies is not used: one malformed cookie makes it drop all."""
         pairs = (pair.strip().partition("=") for pair in self.headers.get("Cookie", "").split(";"))
         return next((value for name, _, value in pairs if name == self.server.cookie), "")
 
@@ -164,11 +164,11 @@ class Handler(BaseHTTPRequestHandler):
     def _stop(self) -> Answer:
         origin = self.headers.get("Origin")
         if origin is not None and origin.lower() != f"http://{self.headers.get('Host', '')}".lower():
-            return _plain(403, "Another page cannot stop the run.")
+            return _plain(403, "Requests of other pages cannot stop the run.")
         if not equal(self.headers.get(STOP_HEADER, ""), self.server.access.stop_value):
             return _plain(403, "Only the page of this run can stop it.")
         stopped = self.server.page.live.stop(lambda: os.kill(os.getpid(), signal.SIGINT))
-        return _plain(202, "Stopping.") if stopped else _plain(409, "Nothing runs, or it is being stopped.")
+        return _plain(202, "Stopping.") if stopped else _plain(409, "Nothing is running, or it is stopping.")
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -186,21 +186,21 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What is no proper request gets an answer like the others; of methods, others are not here."""
+        """Answer a malformed request with the headers of all answers; an unknown method gets 404."""
         self.close_connection = True
-        self._send(NOT_FOUND if code == 501 else _plain(code, message or "This is no request."))
+        self._send(NOT_FOUND if code == 501 else _plain(code, message or "Malformed request."))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The terminal is the run's."""
+        """Print nothing: the terminal shows the log of the run."""
 
     def version_string(self) -> str:
-        """Without Python's version."""
+        """The Server header, without Python's version."""
         return "nstyle"
 
 
 @contextmanager
 def serving(page: LivePage, access: Access) -> Iterator[str]:
-    """Answer requests for the length of the block; gives the address. Raises: SettingsError."""
+    """Serve the page inside the block; yields the URL. Raises: SettingsError: the address is not usable."""
     access.check()
     try:
         server = WatchServer(page, access)

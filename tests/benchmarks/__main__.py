@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks
 
-Every part is a process of its own, so that none inherits another's memory, threads or warm caches.
+Every part runs in its own process, so that none inherits another's memory, threads or caches.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ PARTS = (
     (
         "One evaluation",
         "evaluation_speed",
-        "Losses and gradient on the CPU. Aims: torch7 spends at least 75 % of its time inside sgemm and "
-        "is at least 1.5 times as fast with two threads, with the same bytes; native takes at most 1.15 "
-        "times as long as the convolutions alone (forward, and backward to the input).",
+        "Losses and gradient on the CPU. Aims for torch7: at least 75 % of the time inside sgemm, and at "
+        "least 1.5 times as fast with two threads, with the same bytes. Aim for native: at most 1.15 times "
+        "the time of the convolutions alone (forward, and backward to the input).",
     ),
     (
         "Peak memory",
         "peak_memory",
-        "Whole runs against the estimate that `-dry_run` prints. Aim: within 20 %.",
+        "Whole runs, compared with the estimate of `-dry_run`. Aim: within 20 %.",
     ),
     (
         "Fast path",
         "fast_path",
-        "A network of the published size with random weights. Aims: inference at most 1.03 times ONNX "
-        "Runtime's bare session.run, the whole at most 1.25 times bare decoding, session.run and encoding.",
+        "A network of the published size with random weights. Aims: inference takes at most 1.03 times ONNX "
+        "Runtime's session.run alone; the whole run at most 1.25 times decoding, session.run and encoding.",
     ),
     (
         "Fast path, memory",
         "fast_path_memory",
-        "Whole processes, the time with start-up. For instance normalisation tiles repeat work.",
+        "Whole processes; the time includes start-up. With instance normalisation, tiles repeat work.",
     ),
     (
         "Training",
         "training_speed",
         "The published half-width network with the small loss network. Aim: an iteration takes at most 1.1 "
-        "times the bare passes of the two networks.",
+        "times the forward and backward passes of the two networks alone.",
     ),
-    ("Start-up", "startup", "Aim: under 0.5 s, without loading PyTorch."),
+    ("Start-up", "startup", "Aim: less than 0.5 s, and PyTorch is not loaded."),
     (
         "Reading a caffemodel",
         "load_caffemodel",
-        "A full-size VGG-19 file with random weights. Aims: under 0.3 s warm, and under 150 MB.",
+        "A full-size VGG-19 file with random weights. Aims: less than 0.3 s when the file is in the disk "
+        "cache, and less than 150 MB.",
     ),
 )
 

@@ -77,7 +77,7 @@ def timed_sgemm() -> Iterator[list[float]]:
 
 
 def torch7_rows() -> list[str]:
-    """One and two threads, and the share of sgemm, on the model with the original's lower weights."""
+    """Rows for one and two threads, and the share of sgemm, with the original's lower weights."""
     if not REAL_LOWER.is_file():
         return [f"| torch7 on vgg19_real_lower.caffemodel: not measured, {REAL_LOWER} is absent | | |"]
     one, two = (prepared(REAL_LOWER, exact(threads), 191, 256) for threads in (1, 2))
@@ -97,7 +97,7 @@ def torch7_rows() -> list[str]:
 
 
 def full_width_row(model: Path) -> str:
-    """All cores against the original's one."""
+    """A row for all cores, compared with the original on one core."""
     seconds = medians({"all": prepared(model, exact(0), 191, 256)}, 5)["all"]
     return (
         f"| torch7, full-width VGG-19, 256x191, {available_cores()} threads | {seconds:.3f} | "
@@ -106,7 +106,7 @@ def full_width_row(model: Path) -> str:
 
 
 def native_rows(model: Path) -> list[str]:
-    """Native evaluations beside the convolutions alone, in PyTorch's two memory formats."""
+    """Rows for native evaluations and for the convolutions alone, in PyTorch's two memory formats."""
     rows = []
     for height, width, repeats in ((191, 256, 15), (383, 512, 9)):
         native = prepared(model, Settings(arithmetic="native", gpu="-1"), height, width)
@@ -123,7 +123,7 @@ def native_rows(model: Path) -> list[str]:
 
 
 def bare(height: int, width: int, memory_format: torch.memory_format) -> Callable[[], None]:
-    """Every convolution of the network forward, then backward to its input, and nothing else."""
+    """A function that runs only the convolutions of the network, forward and backward to the input."""
     layers = []
     for n_in, n_out, rows, columns in shapes(height, width):
         sizes = ((1, n_in, rows, columns), (1, n_out, rows, columns), (n_out, n_in, 3, 3))

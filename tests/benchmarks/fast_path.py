@@ -1,4 +1,4 @@
-"""The fast path per picture: what every step costs, against ONNX Runtime alone and against PyTorch.
+"""Time of every step of the fast path for one picture, compared with ONNX Runtime alone and PyTorch.
 
 python -m tests.benchmarks.fast_path
 """
@@ -40,7 +40,7 @@ def write_candy(folder: Path) -> Path:
 
 
 def per_picture(model: Path, folder: Path) -> list[str]:
-    """Rows for a JPEG of 1024 pixels: every step, the whole, and the whole against its bare parts."""
+    """Rows for a JPEG of 1024 pixels: every step, the whole run, and the libraries' calls alone."""
     photo, result = folder / "photo.jpg", folder / "styled.jpg"
     save_image(photo, probe_picture(HEIGHT, WIDTH))
     opened = open_model(TransformSettings(model=str(model)))
@@ -50,7 +50,7 @@ def per_picture(model: Path, folder: Path) -> list[str]:
     batch = encoded(scaled, opened.runner.format)
     styled = opened.runner.run(batch)
     picture = stylizer.finished(styled, scaled)
-    session = opened.runner._session  # type: ignore[attr-defined]  # the floor: what no caller can go below
+    session = opened.runner._session  # type: ignore[attr-defined]  # the lower limit
     steps: dict[str, Callable[[], object]] = {
         "load, scale, encode": lambda: encoded(stylizer.scaled(load_image(photo)), opened.runner.format),
         "inference": lambda: opened.runner.run(batch),
@@ -70,7 +70,7 @@ def per_picture(model: Path, folder: Path) -> list[str]:
 
 
 def inference(model: Path) -> list[str]:
-    """Rows for one forward pass at 720 x 720: runtimes, threads, and the WinML graph where it is at hand."""
+    """Rows for one forward pass at 720 x 720: runtimes, threads, and the WinML graph if it is present."""
     cases: dict[str, Callable[[], object]] = {}
     for runtime, threads in (("onnx", 1), ("onnx", 2), ("torch", 2)):
         settings = TransformSettings(model=str(model), runtime=runtime, threads=float(threads))
@@ -90,7 +90,7 @@ def _run(settings: TransformSettings) -> Callable[[], object]:
 
 
 def _compiled() -> Callable[[], object] | None:
-    """The same network through torch.compile, or None where that finds no C++ compiler."""
+    """The same network with torch.compile, or None if there is no C++ compiler."""
     torch.set_num_threads(2)
     network = torch.compile(build(CANDY).eval().requires_grad_(False))
     picture = torch.zeros(1, 3, 720, 720)
@@ -103,7 +103,7 @@ def _compiled() -> Callable[[], object] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             run()
-    except Exception:  # whatever the compiler's tool chain lacks
+    except Exception:  # any error of a missing compiler
         return None
     return run
 

@@ -23,7 +23,7 @@ CASES = {  # kind of model, flags
 
 
 def measure(arguments: list[str]) -> tuple[float, float]:
-    """(peak resident MiB, seconds) of one run; each is a process of its own."""
+    """(peak resident MiB, seconds) of one run in its own process."""
     code = "import sys; from tests.benchmarks.fast_path_memory import report; report(sys.argv[1:])"
     started = time.perf_counter()
     shown = subprocess.run(
@@ -42,7 +42,7 @@ def report(arguments: list[str]) -> None:
 
 def table() -> str:
     """All cases as a Markdown table."""
-    # not at the top: the measured process, which imports this module too, would load PyTorch for it
+    # imported here, since the measured process imports this module and would load PyTorch too
     from core.pictures.images import save_image
     from core.transform.convert import convert
     from core.transform.open_model import probe_picture

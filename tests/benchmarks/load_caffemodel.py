@@ -1,4 +1,4 @@
-"""How long and how much memory it takes to reach conv5_1 in a full-size VGG-19 file.
+"""Time and memory to read a full-size VGG-19 file up to conv5_1.
 
     python -m tests.benchmarks.load_caffemodel
 
@@ -33,7 +33,7 @@ WANTED = NAMES[: NAMES.index("conv5_1") + 1]
 
 
 class Row(NamedTuple):
-    """One way to read the file: seconds (median), and MB of peak memory above the imports."""
+    """One way to read the file: seconds (median), and peak memory in MB without that of the imports."""
 
     what: str
     seconds: float
@@ -75,7 +75,7 @@ def write_vgg19(file: BinaryIO) -> None:
 def _write_layer(
     file: BinaryIO, name: str, kind: str, shape: tuple[int, ...], parameters: dict[str, Any]
 ) -> None:
-    """The layer's field: its prefix, the parameters, then weight and bias, a row of weights at a time."""
+    """Write a layer: its tag, the parameters, then weight and bias, one row of weights at a time."""
     outputs = shape[0] if kind == "Convolution" else shape[2]
     bias = factory.content(6, factory.blob(np.zeros((1, 1, 1, outputs), np.float32), legacy=True))
     head = factory.layer("V1", name, kind, **parameters)[2:]  # without its tag and one-byte length
@@ -90,7 +90,7 @@ def _write_layer(
 
 
 def measured(what: str, path: Path) -> Row:
-    """Run one way in processes of its own: once to warm the cache, then ``REPEATS`` times."""
+    """Measure one way in new processes: once to fill the disk cache, then ``REPEATS`` times."""
     command = [sys.executable, "-m", "tests.benchmarks.load_caffemodel", what, str(path)]
     found = []
     for _ in range(REPEATS + 1):
@@ -131,7 +131,7 @@ def _measure_here(what: str, path: Path) -> dict[str, float]:
 
 
 def peak_bytes() -> int:
-    """Peak resident size. Linux's ru_maxrss would include that of the process that started this one."""
+    """Peak resident size in bytes. (Linux's ru_maxrss includes the parent process's.)"""
     status = Path("/proc/self/status")
     if not status.exists():  # macOS, in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""Peak memory of whole runs against the estimate of -dry_run.
+"""Peak memory of whole runs, compared with the estimate of -dry_run.
 
 python -m tests.benchmarks.peak_memory
 """
@@ -29,7 +29,7 @@ CASES = {
 
 
 def measure(model: Path, flags: str, folder: Path) -> tuple[float, float]:
-    """(estimate, measured peak) of one run in MiB; each is a process of its own."""
+    """(estimate, measured peak) of one run in MiB; each is measured in its own process."""
     arguments = [
         "-content_image", str(PICTURES / "content_coffee.jpg"),
         "-style_image", str(PICTURES / "style_swirls.jpg"),

@@ -1,4 +1,4 @@
-"""The machine that was measured, and the page of all measurements."""
+"""Write docs/benchmarks.md: the measured machine and the tables."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PATIENCE = 30  # seconds to wait for a quiet machine before each part
 
 HEAD = """# Speed and memory
 
-Written by `make bench`. Times are medians; what is compared is measured in turn, within the same minute.
-Each part can be repeated alone, with the command above its table.
+Written by `make bench`. Times are medians. Cases that are compared are measured in turn, within a minute.
+The command above each table repeats that table alone.
 
 {facts}
 
-On a GPU: not measured, as no GPU was at hand.
+On a GPU: not measured; no GPU was available.
 """
 
 
 class Part(NamedTuple):
-    """One table: its heading, the module that makes it, what was aimed at, and the table itself."""
+    """One table: heading, module that prints it, aim and text."""
 
     title: str
     module: str
@@ -41,7 +41,7 @@ class Part(NamedTuple):
 
 
 def page(parts: Sequence[Part], busy: float) -> str:
-    """docs/benchmarks.md; ``busy`` is the largest share (percent) of the cores that others used."""
+    """The text of docs/benchmarks.md. busy: percent of the cores that other programs used at most."""
     sections = [
         f"\n## {part.title}\n\n{part.aim}\n\n    python -m {part.module}\n\n{part.table}\n" for part in parts
     ]
@@ -49,7 +49,7 @@ def page(parts: Sequence[Part], busy: float) -> str:
 
 
 def wait_until_quiet() -> float:
-    """Wait a while for other programs to stop; returns the percentage of the cores that they use at last."""
+    """Wait up to ``PATIENCE`` seconds for other programs to stop; returns the percent of the cores in use."""
     deadline = time.monotonic() + PATIENCE
     busy = psutil.cpu_percent(interval=1)
     while busy > QUIET and time.monotonic() < deadline:
@@ -72,7 +72,7 @@ def _facts(busy: float) -> str:
 
 
 def _processor() -> str:
-    """The model that Linux names; elsewhere what Python knows."""
+    """The model name from /proc/cpuinfo on Linux, elsewhere from Python's platform module."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""Wall time of `neural_style -help`, from the shell's view, and whether it loads PyTorch.
+"""Wall time of the process `neural_style -help`, and whether it loads PyTorch.
 
 python -m tests.benchmarks.startup
 """
@@ -22,7 +22,7 @@ print(*(name for name in ("torch", "numpy", "scipy") if name in sys.modules))
 
 
 def table() -> str:
-    """The median over `REPEATS` fresh processes, beside a Python that does nothing."""
+    """The median of `REPEATS` new processes, and of a Python that does nothing."""
     nothing = [sys.executable, "-c", ""]
     seconds = medians({"help": lambda: _run(HELP), "nothing": lambda: _run(nothing)}, REPEATS)
     loaded = _run([sys.executable, "-c", LOADED]).splitlines()[-1] or "no torch, numpy or scipy"

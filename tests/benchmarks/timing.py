@@ -1,4 +1,4 @@
-"""Medians of interleaved measurements, so that ratios come from one and the same minute."""
+"""Medians of cases measured in turn, so that a change of the machine's load affects all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One iteration of a training against the bare passes of its two networks.
+"""Time of one training iteration, compared with the passes of its two networks alone.
 
 python -m tests.benchmarks.training_speed
 """
@@ -75,7 +75,7 @@ def main() -> None:
     print("| --- | --- | --- | --- |")
     print("\n".join(rows()))
     print()
-    print("On a GPU, in full and mixed precision: not measured; no device could be had.")
+    print("On a GPU, in full and mixed precision: not measured; no GPU was available.")
 
 
 if __name__ == "__main__":

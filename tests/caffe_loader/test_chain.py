@@ -1,4 +1,4 @@
-"""The chain that loadcaffe makes of a file: its messages word for word, its rules and its quirks."""
+"""The modules that loadcaffe builds from a file: its messages word for word, its rules and quirks."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_last_of_equal_names_serves_both(tmp_path: Path) -> None:
 
 
 def test_equal_sizes_are_enough_for_equal_names(tmp_path: Path) -> None:
-    """Only the number of weights is compared, as by Torch's copy."""
+    """Only the number of weights is compared, as in Torch's copy."""
     tall = factory.weights(3, 2, 3, 1)
     window = {"kernel_h": 3, "kernel_w": 1}
     second = factory.layer("V1", "c", "Convolution", tall, factory.weights(3), convolution_param=window)

@@ -1,4 +1,4 @@
-"""Damaged and hostile caffemodels: whatever the bytes, a network or one line that says what is wrong."""
+"""Damaged and hostile caffemodels: any bytes give a network or a one-line error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ QUICK = settings(max_examples=200, deadline=None, derandomize=True, database=Non
 
 @dataclass(frozen=True)
 class Base:
-    """A good file, and the offsets of its bytes that are not weights: damage there is the interesting one."""
+    """A valid file, and the offsets of its bytes that are not weights, which are the ones to damage."""
 
     content: bytes = field(repr=False)
     structure: list[int] = field(repr=False)
@@ -133,7 +133,7 @@ def test_mutated_files(
 @settings(QUICK, max_examples=600)
 @given(base=st.integers(0, len(BASES) - 1), flips=st.lists(st.tuples(PLACES, PLACES), min_size=1, max_size=2))
 def test_flipped_bits(bases: list[Base], folder: Path, base: int, flips: list[tuple[int, int]]) -> None:
-    """Lengths mostly stay right, so that the damage is found further in."""
+    """Flipped bits leave most lengths valid, so that the reader gets further into the file."""
     edits = [("flip", where, bit, b"") for where, bit in flips]
     outcome(folder / "flipped.caffemodel", edited(bases[base], edits))
 
@@ -150,7 +150,7 @@ def test_arbitrary_bytes(folder: Path, content: bytes, version: str) -> None:
 @QUICK
 @given(position=PLACES, base=st.integers(0, len(BASES) - 1))
 def test_memory_stays_within_the_file(bases: list[Base], folder: Path, position: int, base: int) -> None:
-    """A length or a size blown up anywhere allocates nothing: at most the file's size, plus the index."""
+    """A length or size that is too large allocates at most the file's size, plus the index."""
     content, structure = bases[base].content, bases[base].structure
     at = structure[position % len(structure)]
     content = content[:at] + factory.varint(1 << 40) + content[at + 1 :]

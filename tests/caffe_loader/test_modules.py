@@ -1,4 +1,4 @@
-"""The caffemodel as PyTorch modules: against the original's layer outputs and independent arithmetic."""
+"""The caffemodel as PyTorch modules, compared with the original's outputs and independent arithmetic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def network_of(folder: Path, *layers: bytes) -> nn.Sequential:
 
 
 def golden_modules(job: Path) -> list[tuple[int, str]]:
-    """(index, type) of the modules the original printed, losses left out."""
+    """(index, type) of the modules that the original printed, without losses."""
     found = re.findall(r"^  \((\d+)\): nn\.(\w+)", (job / "stdout.txt").read_text(), re.MULTILINE)
     return [(int(index), kind) for index, kind in found if not kind.endswith("Loss")]
 
@@ -35,7 +35,7 @@ def golden_modules(job: Path) -> list[tuple[int, str]]:
     ],
 )
 def test_layer_outputs_of_the_original(golden: Path, name: str, model: str, count: int) -> None:
-    """Measured: relative L2 differences up to 1.1e-6 (PyTorch rounds otherwise); asserted: 1e-5."""
+    """Measured: relative L2 differences up to 1.1e-6 (PyTorch rounds differently); asserted: 1e-5."""
     job = golden / "jobs" / name
     network = load_caffemodel(golden / "models" / f"{model}.caffemodel").eval()
     modules = golden_modules(job)

@@ -1,4 +1,4 @@
-"""The caffemodel reader: formats, spellings of blobs, laziness, and errors that say what is wrong."""
+"""The caffemodel reader: formats, encodings of blobs, lazy reading and errors."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_every_spelling_of_a_blob(tmp_path: Path, blob: bytes) -> None:
 
 
 def test_unpacked_runs_of_every_length(tmp_path: Path) -> None:
-    """The run is followed by its shape, wherever it ends among the steps in which tags are compared."""
+    """The shape after the run is read, for every position of its end in the steps of the tag comparison."""
     for count in range(1, 120):
         blob = factory.data(VALUES.ravel()[:count], packed=False) + factory.shape_message((count,))
         with open_caffemodel(factory.write(tmp_path, factory.layer("V2", "c", "Bias", blob))) as model:
@@ -126,7 +126,7 @@ def test_arrays_outlive_the_model_and_unread_blobs_do_not(tmp_path: Path) -> Non
 
 
 def test_opening_reads_no_weights(tmp_path: Path) -> None:
-    """A sparse file of 2 GB: neither time nor memory is spent on its data."""
+    """A sparse file of 2 GB opens without reading its data."""
     size = 2 << 30
     name = factory.content(1, b"huge") + factory.content(2, b"InnerProduct")
     inner = factory.shape_message((1 << 14, 1 << 15)) + factory.prefix(5, size)
@@ -187,7 +187,7 @@ def test_unknown_fields_are_skipped(tmp_path: Path) -> None:
 
 
 def error_of(path: Path) -> str:
-    """What opening ``path`` and reading all of it complains of: one line that names the file."""
+    """The one-line error of opening ``path`` and reading all of it; it names the file."""
     with pytest.raises(CaffemodelError) as caught, open_caffemodel(path) as model:
         for layer in model.layers:
             for blob in layer.blobs:

@@ -1,4 +1,4 @@
-"""fast_neural_style as a user meets it: files in, files and lines out."""
+"""The command fast_neural_style: its files, log and errors."""
 
 import hashlib
 import json
@@ -166,7 +166,7 @@ def test_existing_results_are_skipped_on_request(here, capsys):
     assert run("-input_dir", "photos", "-output_dir", "styled", "-skip_existing", "1") == 0
     assert (here / "styled/b.jpg").read_bytes() == b"mine"
     assert (here / "styled/c.ppm").is_file()
-    assert "fast_neural_style: 1 pictures are there already and are skipped" in capsys.readouterr().err
+    assert "fast_neural_style: 1 pictures exist already and are skipped" in capsys.readouterr().err
 
 
 def test_one_bad_file_does_not_stop_the_rest(here, capsys):
@@ -180,7 +180,7 @@ def test_one_bad_file_does_not_stop_the_rest(here, capsys):
     assert "photos/b.jpg: damaged picture" in told
     assert "f.pgm: a PGM file has no colours" in told
     assert "g.png: 4x60 pixels are too few for this network: it needs at least 5" in told
-    assert told.splitlines()[-1] == "fast_neural_style: 3 of 6 pictures failed; the messages are above"
+    assert told.splitlines()[-1] == "fast_neural_style: 3 of 6 pictures failed; see the messages above"
     assert all(line.startswith("fast_neural_style: ") for line in told.splitlines())
 
 
@@ -191,7 +191,7 @@ def test_one_bad_file_does_not_stop_the_rest(here, capsys):
         (("-input_dir", "photos"), "-input_dir needs -output_dir"),
         (("-input_dir", "photos", "-output_dir", "./photos"), "the photographs would be overwritten"),
         (("-input_dir", "absent", "-output_dir", "styled"), "absent: cannot be read"),
-        (("-input_dir", "empty", "-output_dir", "styled"), "empty: holds no pictures"),
+        (("-input_dir", "empty", "-output_dir", "styled"), "empty: contains no pictures"),
         (("-input_image", "absent.png"), "absent.png: cannot be read: No such file"),
         (("-input_image", "in.png", "-output_image", "out.webp"), "unknown image type 'webp'"),
         (("-input_image", "in.png", "-output_image", "out.Png"), "unknown image type 'Png'"),
@@ -316,7 +316,7 @@ def test_without_a_model_the_bundled_network_is_used(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     photo = str(ROOT / "configs" / "images" / "content_cat.jpg")
     assert main(["-input_image", photo, "-image_size", "96", "-output_image", "out.png"]) == 0
-    said = "models/instance_norm/candy.t7 is not here; the bundled network swirls.onnx is used"
+    said = "models/instance_norm/candy.t7 not found; using the bundled network swirls.onnx"
     assert said in capsys.readouterr().err
     record = json.loads((tmp_path / "out.png.json").read_text())
     bundled = hashlib.sha256((ROOT / "vgg_models" / "swirls.onnx").read_bytes()).hexdigest()

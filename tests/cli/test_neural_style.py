@@ -1,4 +1,4 @@
-"""The command as a person uses it: files it writes, what it says, and how it ends."""
+"""The command neural_style: its files, notices and exit statuses."""
 
 import csv
 import os
@@ -119,7 +119,7 @@ def test_prototxt_differences_are_said_and_change_nothing(tmp_path, capsys):
     assert main(words("-proto_file", "odd.prototxt")) == 0
     assert "(the caffemodel is used)" in capsys.readouterr().err
     assert main(words("-proto_file", "absent.prototxt")) == 0
-    assert "-proto_file absent.prototxt: not found, and not needed" in capsys.readouterr().err
+    assert "-proto_file absent.prototxt: not found; it is not needed" in capsys.readouterr().err
 
 
 def test_a_garbled_picture_is_mentioned_once(tmp_path, capsys):
@@ -131,7 +131,7 @@ def test_a_garbled_picture_is_mentioned_once(tmp_path, capsys):
 def test_what_the_cpu_does_not_use_is_said(tmp_path, capsys):
     assert main(words("-backend", "cudnn", "-cudnn_autotune", "-dry_run")) == 0
     err = capsys.readouterr().err
-    assert "-backend cudnn: taken as nn on the CPU" in err
+    assert "-backend cudnn: treated as nn on the CPU" in err
     assert "-cudnn_autotune has no effect on the CPU" in err
 
 

@@ -1,4 +1,4 @@
-"""slow_neural_style as a person uses it: its log, pictures, records, errors, and how it ends."""
+"""The command slow_neural_style: its log, pictures, records, errors and exit statuses."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A training that is called again: with other data, from a saved config, by nstyle run."""
+"""A training that is started again: with other data, from a saved config, by nstyle run."""
 
 import json
 import os
@@ -144,10 +144,10 @@ def test_going_on_says_what_is_so(capsys):
     capsys.readouterr()
     assert train("-resume", **{**begun, "num_iterations": 3}) == 0
     told = capsys.readouterr().err
-    assert "going on behind iteration 2" in told
+    assert "continuing after iteration 2" in told
     assert "come from the checkpoint" not in told
     assert train("-resume", **begun) == 0
-    assert "3 iterations are done already, 2 are asked for: nothing is left" in capsys.readouterr().err
+    assert "nothing to train: 3 iterations are done, and -num_iterations is 2" in capsys.readouterr().err
     assert train("-resume", checkpoint_name="second") == 1  # begun with other weights than these
     assert "-resume_from_checkpoint had 1 files, has 0" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""The command train_fast_neural_style: files, log, interruptions, going on where a training was killed."""
+"""The command train_fast_neural_style: files, log, interruptions, resuming after a kill."""
 
 import csv
 import json
@@ -170,14 +170,14 @@ def test_killed_and_resumed_is_equal_to_the_last_bit(here, changes):
 
 
 def same(found, wanted, suffix):
-    """Equal but for the name of the files, which the description begins with."""
+    """Whether two files are equal apart from the file name at the start of the description."""
     one, other = found[suffix], wanted[suffix]
     begin = [8 + int.from_bytes(content[:8], "little") for content in (one, other)]
     return one[begin[0] :] == other[begin[1] :]
 
 
 def killed_at(iteration, arguments):
-    """Run the command in a process of its own; SIGKILL ends it once it has printed so many iterations."""
+    """Run the command in its own process; SIGKILL ends it after the given number of printed iterations."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.training_data", *arguments],
         stdout=subprocess.PIPE,
@@ -212,10 +212,10 @@ def test_interrupted(number, status, monkeypatch, capsys):
     serve(monkeypatch, interrupting)
     assert main(words()) == status
     assert len(numbers()["train_loss_history"]) == 5
-    assert "ends after this iteration, with a checkpoint" in capsys.readouterr().err
+    assert "stopping after this iteration, with a checkpoint" in capsys.readouterr().err
     serve(monkeypatch, batches_for)
     assert main(words("-resume")) == 0
-    assert "going on behind iteration 5" in capsys.readouterr().err
+    assert "continuing after iteration 5" in capsys.readouterr().err
     assert main(words(checkpoint_name="whole")) == 0
     assert numbers()["train_loss_history"] == numbers("whole")["train_loss_history"]
 
@@ -253,11 +253,11 @@ def test_nothing_to_resume(capsys):
         capsys.readouterr().err
     )
     assert main(words(num_iterations=1)) == 0
-    assert "is of an earlier training, which -resume would go on with" in capsys.readouterr().err
+    assert "is the state of an earlier training and will be replaced" in capsys.readouterr().err
 
 
 def test_nstyle_run(here):
-    """A stage is a training; a finished one is up to date, one that is to be longer goes on."""
+    """A training as a stage: a finished one is up to date; with more iterations it is continued."""
     flags = {**WORDS, "content_layers": ["relu1_2"], "style_layers": ["relu1_1", "relu2_1"]}
     text = "program: train_fast_neural_style\n" + "".join(f"{k}: {v}\n" for k, v in flags.items())
     (here / "a.yml").write_text(text)

@@ -1,4 +1,4 @@
-"""webcam_demo as a user meets it, with a film in place of the camera."""
+"""The command webcam_demo, with a video in place of the camera."""
 
 import av
 import pytest
@@ -33,7 +33,7 @@ def test_flags_and_defaults_of_the_original():
 
 
 def test_two_networks_below_one_another(here, capsys):
-    """Kept: floor(sqrt(n)) pictures a row, so two make one column."""
+    """As in the original, a row has floor(sqrt(n)) pictures, so two pictures make one column."""
     words = ["-models", "a.safetensors,b.safetensors", "-video", "in.mp4", "-show", "0"]
     assert main([*words, "-output_video", "out.mp4"]) == 0
     with av.open("out.mp4") as film:

@@ -1,4 +1,4 @@
-"""The public names of core: which they are, that each is there, and that importing core costs nothing."""
+"""The public names of core: the list is exact, each exists, and importing core loads nothing heavy."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""docs/design.md: the map names folders that exist, the paths functions that exist."""
+"""docs/design.md: the folders and functions that it names exist."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""README.md: its Python examples run as they stand there; its links lead somewhere."""
+"""README.md: its Python examples run unchanged, and its links have targets."""
 
 import os
 import re

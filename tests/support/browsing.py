@@ -21,7 +21,7 @@ def launched():
 
 @contextmanager
 def opened(browser, address, own, size=(1280, 900), **more):
-    """The page; afterwards, that it complained of nothing and asked for nothing that ``own`` is false for."""
+    """A browser page. At the end: it logged no error and requested only URLs for which ``own`` is true."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **more)
     page, complaints, requests = context.new_page(), [], []
     page.on("console", lambda message: complaints.append(message.text))

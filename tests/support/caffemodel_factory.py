@@ -1,6 +1,6 @@
-"""Caffemodels made to measure: a small writer of the V1 and V2 formats, in every spelling of a blob.
+"""Write small caffemodels for tests: formats V1 and V2, with every encoding of a blob.
 
-Written on the wire by hand, so that it shares nothing with the reader but the parameter messages.
+The bytes are written without protobuf, so that only the parameter messages are shared with the reader.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def varint(number: int) -> bytes:
 
 
 def prefix(field: int, size: int) -> bytes:
-    """What stands before ``size`` bytes of content in ``field``."""
+    """The tag and length before ``size`` bytes of content in ``field``."""
     return varint(field << 3 | 2) + varint(size)
 
 
@@ -65,7 +65,7 @@ def shape_message(shape: Sequence[int]) -> bytes:
 
 
 def data(values: ArrayLike, packed: bool = True, double: bool = False) -> bytes:
-    """The data field of a blob: float32 or float64, packed or one field a value."""
+    """The data field of a blob: float32 or float64, packed or with one field per value."""
     array = np.asarray(values, "<f8" if double else "<f4").ravel()
     if packed:
         return content(8 if double else 5, array.tobytes())
@@ -111,7 +111,7 @@ def weights(*shape: int, seed: int = 0) -> NDArray[np.float32]:
 def convolution(
     version: str, name: str, out: int, channels: int, kernel: int = 3, seed: int = 0, **parameters: Any
 ) -> bytes:
-    """A convolution of ``out`` filters on ``channels`` channels a group, with weights and bias."""
+    """A convolution with ``out`` filters, ``channels`` channels per group, weights and bias."""
     given = {"num_output": out, "kernel_size": [kernel], **parameters}
     filters = weights(out, channels, kernel, kernel, seed=seed)
     return layer(version, name, "Convolution", filters, weights(out, seed=seed + 1), convolution_param=given)
@@ -129,7 +129,7 @@ def inner_product(version: str, name: str, out: int, inputs: int, seed: int = 0)
 
 
 def small_net(version: str) -> bytes:
-    """Every supported layer type once: for 3 x 10 x 12 pictures, up to a softmax over 5 classes."""
+    """A network with every supported layer type: 3 x 10 x 12 pictures to a softmax over 5 classes."""
     return net(
         layer(version, "data", "Data"),
         convolution(version, "conv1", 6, 3, pad=[1]),
@@ -148,7 +148,7 @@ def small_net(version: str) -> bytes:
 
 
 def usual_schema() -> type[Message]:
-    """Caffe's own way to read a net, `repeated float data` and all, compiled at run time: the oracle."""
+    """Caffe's own schema, with `repeated float data`, compiled at run time, to check the reader against."""
     file = descriptor_pb2.FileDescriptorProto(name="usual.proto", package="usual", syntax="proto2")
     kinds = descriptor_pb2.FieldDescriptorProto
 

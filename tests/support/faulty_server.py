@@ -3,7 +3,7 @@
     with FaultyServer(content) as server:
         fetch(..., urls=[server.url("stall"), server.url("good")])
 
-The first part of the path names a behaviour, a method ``do_...`` of ``_Handler``, or is an HTTP status;
+The first part of the path is the name of a behaviour (a method ``do_...`` of ``_Handler``) or an HTTP status;
 ``requests`` records what was asked.
 """
 
@@ -44,7 +44,7 @@ class FaultyServer:
         self._http.server_close()
 
     def url(self, behaviour: str) -> str:
-        """The address under which the server shows ``behaviour``."""
+        """The URL with which the server shows ``behaviour``."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/{behaviour}/model.caffemodel"
 
     def ranges(self, behaviour: str) -> list[str | None]:
@@ -57,7 +57,7 @@ class _Http(ThreadingHTTPServer):
     faulty: FaultyServer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no event."""
+        """Ignore clients that close the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Small films and sequences, what is in a film, and runs that are stopped."""
+"""Make small videos and sequences, read a video's contents, and stop runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.transform.video.film import stylize_video
 
 
 def frame_pixels(index, height=32, width=48):
-    """A colour that changes slowly and a white bar that moves; (H, W, 3) bytes."""
+    """A frame with a slowly changing colour and a moving white bar; (H, W, 3) bytes."""
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[...] = (40 + 5 * index, 120, 200 - 6 * index)
     pixels[:, (2 * index) % width : (2 * index) % width + 4] = 255
@@ -22,7 +22,7 @@ def frame_pixels(index, height=32, width=48):
 def make_film(
     path, pts=range(20), *, size=(32, 48), base=Fraction(1, 25), sound=(), look=None, codec="libx264"
 ):
-    """A film with frames at ``pts`` and a sine of each codec in ``sound``."""
+    """Write a video with frames at ``pts`` and a sine tone for each codec in ``sound``."""
     height, width = size
     with av.open(str(path), "w") as film:
         stream = film.add_stream(codec, rate=25, options={"crf": "5"} if codec == "libx264" else {})
@@ -58,7 +58,7 @@ def add_sound(film, voice, samples=6400):
 
 
 def film_times(path):
-    """Times of the frames, in seconds, and lengths."""
+    """Times and durations of the frames, in seconds."""
     with av.open(str(path)) as film:
         stream = film.streams.video[0]
         frames = [
@@ -68,7 +68,7 @@ def film_times(path):
 
 
 def film_pixels(path):
-    """All frames, (N, H, W, 3) bytes."""
+    """All frames of a video, (N, H, W, 3) bytes."""
     with av.open(str(path)) as film:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
 

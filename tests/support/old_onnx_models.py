@@ -1,4 +1,4 @@
-"""ONNX models as converters of 2018 wrote them, and how to run them."""
+"""Build and run ONNX models like those of the converters of 2018."""
 
 import numpy as np
 import onnxruntime
@@ -9,7 +9,7 @@ MEANS = [-103.939, -116.779, -123.68]
 
 
 def old_model(nodes, stored=(), size=(1, 3, 8, 12), out=None, opset=7):
-    """As a converter of 2018 wrote it: IR 3, weights listed as inputs, a fixed size."""
+    """A model like those of 2018: IR 3, weights listed as inputs, a fixed size."""
     initializers = [
         numpy_helper.from_array(np.asarray(values), name) for name, values in dict(stored).items()
     ]

@@ -1,4 +1,4 @@
-"""A narrow network of the shape of pytorch/examples/fast_neural_style, built here from its description."""
+"""A narrow network with the structure of pytorch/examples/fast_neural_style, built from its description."""
 
 import torch
 from torch.nn import functional
@@ -45,7 +45,7 @@ def state_dict(prefix="", deprecated=True):
 
 
 def reference_network(weights=None):
-    """The forward pass, written straight down; (N, 3, H, W) of 0..255."""
+    """The forward pass in plain PyTorch; (N, 3, H, W), 0 to 255."""
     w = weights or state_dict()
 
     def convolve(name, x, stride=1):

@@ -1,4 +1,4 @@
-"""Results of a few small runs, and the page about them taken apart."""
+"""Make the results of a few small runs, and parse the page about them."""
 
 import base64
 import io
@@ -48,7 +48,7 @@ def _make_results():
 
 
 def copied(made, folder, monkeypatch):
-    """A copy to change, as working directory."""
+    """A copy of the results, as working directory."""
     shutil.copytree(made, folder)
     monkeypatch.chdir(folder)
     return folder
@@ -59,7 +59,7 @@ def report(*arguments):
 
 
 class Page(HTMLParser):
-    """Every start tag with its attributes, the text of every element with an id, and all text."""
+    """The parsed page: start tags with attributes, the text of every element with an id, all text."""
 
     VOID = ("meta", "img", "input", "link", "br")
 

@@ -1,4 +1,4 @@
-"""Pictures for trainings in tests, in memory; run as a program it trains on made-up ones."""
+"""Pictures in memory for trainings in tests. Run as a program, the module trains on such pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = TrainSettings(  # on the bundled loss network, where nothing of ../share
 
 
 class MemoryBatches:
-    """Arrays of uint8 (N, 3, H, W); ``targets`` are the high-resolution pictures of super-resolution."""
+    """Batches from uint8 arrays (N, 3, H, W); ``targets`` are the high-resolution pictures."""
 
     seconds_waited = 0.0
 
@@ -76,7 +76,7 @@ def pictures(count, side=32, seed=0):
 
 
 def batches_for(settings):
-    """As core.training.data.open_batches, but of made-up pictures."""
+    """The same as core.training.data.open_batches, with generated pictures."""
     return MemoryBatches(pictures(7), pictures(3, seed=1), int(settings.batch_size), int(settings.max_train))
 
 

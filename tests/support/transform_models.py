@@ -12,7 +12,7 @@ BATCH = Architecture("c3s1-4,d6,R6,u4,c3s1-3", normalisation="batch", padding_ty
 
 
 def network(architecture=SMALL, seed=0):
-    """In evaluation mode, with normalisation that is not the identity."""
+    """A random network in evaluation mode; its normalisation is not the identity."""
     torch.manual_seed(seed)
     module = build(architecture).eval().requires_grad_(False)
     for layer in module.modules():

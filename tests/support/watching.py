@@ -1,4 +1,4 @@
-"""``nstyle watch`` in a process of its own, for the tests."""
+"""Run ``nstyle watch`` in its own process."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ output_image: out.png
 
 
 def write_config(iterations, name="run.yml"):
-    """A config in the working folder, with its pictures."""
+    """Write a config and its pictures to the working folder."""
     Path("in").mkdir(exist_ok=True)
     shutil.copy(PHOTO, "in/photo.jpg")
     shutil.copy(PAINTING, "in/painting.png")
@@ -35,7 +35,7 @@ def write_config(iterations, name="run.yml"):
 
 
 class Watched:
-    """A running command. ``url``: what it printed."""
+    """A running command. ``url``: the URL that it printed."""
 
     def __init__(self, process):
         self.process, self.lines, self.url = process, [], ""
@@ -47,7 +47,7 @@ class Watched:
         self.place = urlsplit(self.url)
 
     def ask(self, path, method="GET", headers=()):
-        """Status, headers and content of an answer."""
+        """Send a request; returns status, headers and content of the answer."""
         connection = http.client.HTTPConnection(self.place.hostname, self.place.port, timeout=20)
         try:
             connection.request(method, path, headers=dict(headers))
@@ -60,7 +60,7 @@ class Watched:
         return json.loads(self.ask("/status.json")[2])
 
     def wait(self, condition, seconds=60):
-        """The first status for which the condition holds."""
+        """Wait for a status that meets the condition and return it."""
         deadline = time.monotonic() + seconds
         while not condition(status := self.status()):
             assert time.monotonic() < deadline, status
@@ -68,14 +68,14 @@ class Watched:
         return status
 
     def end(self):
-        """Exit status, and what was said on stderr."""
+        """End the command; returns its exit status and stderr."""
         rest = self.process.communicate(timeout=60)[1]
         return self.process.returncode, "".join(self.lines) + rest
 
 
 @contextmanager
 def watching(*arguments):
-    """``nstyle watch`` with these arguments; ended with the block."""
+    """Run ``nstyle watch`` with these arguments until the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "watch", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""Stages on a local Ray cluster of two workers, one of which is killed in the middle."""
+"""Stages on a local Ray cluster of two workers; one worker is killed during a stage."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ stages:
 
 @pytest.fixture
 def nodes(monkeypatch):
-    """The temporary folder of Ray and its workers; names of sockets in it must be short."""
+    """The temporary folder of Ray and its workers; its path is short because of the limit of socket names."""
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -64,7 +64,7 @@ def start():
 
 
 def worker_of(process, stage):
-    """The Ray worker that has the stage's task; its title is the task's name."""
+    """The Ray worker that runs the stage; its process title is the task's name."""
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
             if f"ray::{stage}" in " ".join(child.cmdline()):
@@ -97,7 +97,7 @@ def test_a_killed_worker_loses_nothing_and_nothing_is_done_twice(here, nodes):
         f"{name}: {what}" for name in ("long", "first", "second") for what in ("running", "done")
     )
     assert {path: path.stat().st_mtime_ns for path in made} == made  # what was done is not done again
-    assert "going on behind evaluation" in Path("far/long.png.log").read_text()
+    assert "continuing after evaluation" in Path("far/long.png.log").read_text()
     assert not list((nodes / "runs").iterdir())
     assert len(list((nodes / "contents").iterdir())) == 5  # model, prototxt, photo, painting, first.png
 
@@ -119,6 +119,6 @@ def test_a_failed_stage_is_reported_with_its_log(here, nodes):
     said = process.communicate(timeout=180)[1]
     assert process.returncode == 1
     assert "first: ended with status 1" in said
-    assert "second: left out, first failed" in said
+    assert "second: skipped, first failed" in said
     assert "long: done" in said
     assert "no layer 'relu9_9' in this model" in Path("far/first.png.log").read_text()

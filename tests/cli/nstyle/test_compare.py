@@ -1,4 +1,4 @@
-"""nstyle compare: figures of two pictures, and the map of their differences."""
+"""nstyle compare: the measured differences and the heat map."""
 
 import math
 
@@ -14,7 +14,7 @@ from core.pictures.compare import compare_files, psnr
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A picture, and the same with one pixel 10 and one 20 levels off."""
+    """A picture, and a copy with one pixel changed by 10 levels and one by 20."""
     values = np.random.default_rng(0).integers(30, 200, (20, 30, 3), np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")
     values[3, 4, 1] += 10

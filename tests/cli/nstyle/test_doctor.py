@@ -1,4 +1,4 @@
-"""nstyle doctor: what it finds, and that every problem comes with its remedy."""
+"""nstyle doctor: its findings, and that every problem has a remedy."""
 
 import shutil
 

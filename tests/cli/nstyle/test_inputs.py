@@ -140,7 +140,7 @@ def test_unknown_name(inputs: Callable[..., Result]) -> None:
     result = inputs("fetch", "lakes")
     assert (result.exit_code, result.stderr) == (
         1,
-        "nstyle inputs: no picture is called 'lakes'; did you mean lake? known are lake, sea, gone\n",
+        "nstyle inputs: no picture is called 'lakes'; did you mean lake? choose from lake, sea, gone\n",
     )
 
 
@@ -165,7 +165,7 @@ def test_verify(inputs: Callable[..., Result], tmp_path: Path) -> None:
         "missing",
     ]
     assert result.stderr == (
-        "nstyle inputs: verify: 3 of 3 failed; move them away, then: nstyle inputs fetch\n"
+        "nstyle inputs: verify: 3 of 3 failed; move these files away, then: nstyle inputs fetch\n"
     )
 
 

@@ -58,14 +58,16 @@ def test_unknown_model(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "format V2 (layer)" in result.stdout
     assert "c\\x1b[31m  Convolution  2x3x3x3 + 2" in result.stdout
-    assert result.stdout.endswith("known   no: no model of the registry has these checksums\n")
+    assert result.stdout.endswith("known   no: no model in the registry has these checksums\n")
 
 
 def test_name_of_a_known_model_with_another_content(tmp_path: Path) -> None:
     path = tmp_path / "VGG_ILSVRC_19_layers.caffemodel"
     path.write_bytes(factory.small_net("V1"))
     last = inspect(path).stdout.splitlines()[-1].strip()
-    assert last.startswith("the registry's vgg19, of the same file name, has size 574671192, md5 b5c644beab")
+    assert last.startswith(
+        "the registry's vgg19, with the same file name, has size 574671192, md5 b5c644beab"
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,6 +199,6 @@ def test_inspect_with_a_prototxt(tmp_path: Path) -> None:
     proto.write_text('layers { name: "conv1_1" type: CONVOLUTION convolution_param { num_output: 64 } }')
     lines = inspect(BUNDLED, "--proto", proto).stdout.splitlines()
     assert f"{proto}: layer 'conv1_1': num_output is 64, in the caffemodel 16" in lines
-    assert "(the caffemodel is what counts, as in the original program)" in lines
+    assert "(the caffemodel is used, as in the original program)" in lines
     agreeing = ROOT / "vgg_models" / "vgg19_small_deploy.prototxt"
     assert f"{agreeing}: agrees with the caffemodel" in inspect(BUNDLED, "--proto", agreeing).stdout

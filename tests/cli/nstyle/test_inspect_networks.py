@@ -40,7 +40,7 @@ def test_ascii_and_other_contents(shared):
     assert "Torch7, ascii, 80,332 bytes" in inspect(folder / "in_zero_ascii.t7").output
     shown = inspect(folder / "t7_format" / "tensors.t7").output
     assert "  f      float32 2x3x4" in shown or "float32 2x3x4" in shown
-    assert "no network, but 'abc'" in inspect(folder / "t7_format" / "str.t7").output
+    assert "not a network: 'abc'" in inspect(folder / "t7_format" / "str.t7").output
     cyclic = inspect(folder / "t7_format" / "table.t7")
     assert cyclic.exit_code == 0
     assert "cycle" in cyclic.output
@@ -53,7 +53,7 @@ def test_onnx_file(tmp_path):
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
     assert lines[0] == f"{tmp_path / 'net.onnx'}: ONNX, opset 17, IR 8, made by neural-style-exact"
-    assert "  size of pictures: any, at least 5 pixels on the shorter side" in lines
+    assert "  picture size: any, at least 5 pixels on the shorter side" in lines
     assert "  input values: vgg, from the file's metadata (converted from net.safetensors)" in lines
     rows = [line.split() for line in lines]
     assert ["neural_style.tanh_constant", "150"] in rows
@@ -63,7 +63,7 @@ def test_onnx_file(tmp_path):
 def test_old_onnx_file(shared):
     shown = inspect(shared / "onnx_models" / "winml_candy.onnx").output
     assert "ONNX, opset 7, IR 3, made by OnnxMLTools" in shown
-    assert "  size of pictures: 720x720 only, at least 41 pixels on the shorter side" in shown
+    assert "  picture size: 720x720 only, at least 41 pixels on the shorter side" in shown
     assert "  channel order: bgr, from the file's description, which names BGR" in shown
 
 

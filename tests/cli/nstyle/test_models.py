@@ -101,7 +101,7 @@ def test_command_fetch_all_goes_on_after_a_failure(models: Path) -> None:
 def test_command_names_the_models(models: Path, arguments: tuple[str, ...]) -> None:
     result = nstyle_models(*arguments)
     assert result.exit_code == 1
-    assert "known are tiny, other, bundled" in result.stderr
+    assert "choose from tiny, other, bundled" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert ("did you mean tiny?" in result.stderr) == (len(arguments) > 1)
 
@@ -113,7 +113,7 @@ def test_command_interrupted(models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("cli.nstyle.models.fetch", interrupt)
     result = nstyle_models("fetch", "tiny")
     assert result.exit_code == 130
-    assert result.stderr == "nstyle models: interrupted; a partial file is kept, run again to resume\n"
+    assert result.stderr == "nstyle models: interrupted; the partial file is kept, run again to resume\n"
 
 
 def test_command_verify(models: Path) -> None:

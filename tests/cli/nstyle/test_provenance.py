@@ -1,4 +1,4 @@
-"""Every picture says how it was made, and can be made again."""
+"""nstyle show and nstyle reproduce: the record of a picture, and making the picture again."""
 
 import hashlib
 import json
@@ -110,7 +110,7 @@ def test_show_without_a_whole_picture(here):
     (here / "out.png").unlink()
     shown = nstyle("show", "out.png")
     assert shown.exit_code == 0
-    assert shown.output.startswith("out.png: not here; this is its record alone\n\nneural_style -style_image")
+    assert shown.output.startswith("out.png: missing; this is its record\n\nneural_style -style_image")
     (here / "out.png").mkdir()
     shown = nstyle("show", "out.png").output
     assert shown.startswith("out.png: CHANGED since it was recorded (cannot be read: Is a directory)\n")
@@ -125,7 +125,7 @@ def test_a_record_cannot_steer_the_terminal(here):
 
 
 def test_the_picture_may_be_gone_before_its_record_is_written(here, monkeypatch):
-    """As where another process empties the folder: the record is of the bytes that were written."""
+    """Another process may empty the folder; the record is made from the bytes that were written."""
     written = []
 
     def save(path, *arguments):
@@ -184,8 +184,8 @@ def test_where_the_losses_part(here):
     (here / "out.png.json").write_text(json.dumps(record))
     shown = nstyle("reproduce", "out.png", "--inputs", MODELS)
     assert shown.exit_code == 1
-    assert "not identical\nthe losses part at evaluation 2: recorded 123.0, here " in shown.output
-    assert "made with numpy 1.0; here it is " in shown.output
+    assert "not identical\nthe losses first differ at evaluation 2: recorded 123.0, here " in shown.output
+    assert "made with numpy 1.0; this machine has " in shown.output
 
 
 def test_noise_without_a_seed_is_not_repeatable(here):

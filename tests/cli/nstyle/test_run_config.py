@@ -1,4 +1,4 @@
-"""``nstyle run``: what runs, what does not, and what comes out."""
+"""``nstyle run``: which stages run, which do not, and their results."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def here(tmp_path, monkeypatch):
 
 
 def nstyle(*arguments, status=0):
-    """What ``nstyle run`` said: stdout, and the sentences about stages."""
+    """The output of ``nstyle run``: stdout, and the sentences about stages."""
     result = CliRunner().invoke(nstyle_main, ["run", *map(str, arguments)])
     assert result.exit_code == status, result.output
     prefix = "nstyle run: "
@@ -169,7 +169,7 @@ def test_a_failed_stage_leaves_out_what_needs_it_and_nothing_else(here):
         shutil.rmtree("out", ignore_errors=True)
         _, told = nstyle("chain.yml", *more, status=1)
         assert sorted(told) == [
-            *("alone: done", "alone: running", "large: left out, small failed"),
+            *("alone: done", "alone: running", "large: skipped, small failed"),
             *("small: ended with status 1", "small: running"),
         ]
 
@@ -272,7 +272,7 @@ def test_interrupted_it_goes_on_from_the_checkpoint(here, jobs):
         check=True,
     )
     assert "of 200" in result.stderr
-    assert "going on behind evaluation" in result.stderr
+    assert "continuing after evaluation" in result.stderr
     for name in ("small", "large"):
         with Image.open(f"out/{name}.png") as ours, Image.open(f"whole/{name}.png") as expected:
             assert ours.tobytes() == expected.tobytes()

@@ -1,4 +1,4 @@
-"""nstyle to-lua: every config has its command, and the command means the config."""
+"""nstyle to-lua: the command of every config; parsed again it gives the same settings."""
 
 import shlex
 
@@ -100,7 +100,7 @@ def test_bundled_configs_have_commands():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"style_image": ["a,b.jpg"]}, "cannot be written as one flag because of the commas in it"),
+        ({"style_image": ["a,b.jpg"]}, "cannot be written as one flag, since a value contains a comma"),
         ({"sed": 1}, "unknown key 'sed'; did you mean seed?"),
         ({"init": "noise"}, "-init noise: must be one of random, image"),
     ],

@@ -1,4 +1,4 @@
-"""Every reference run of the real Torch7 program, repeated: equal in every stage, or it fails here."""
+"""Every reference run of the original Torch7 program, repeated; every stage must be equal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whole programs against the real fast_neural_style.lua, and the author's published pictures."""
+"""Whole runs compared with fast_neural_style.lua and with the author's published pictures."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_whole_program(shared, name, runtime):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_pictures(shared, name):
-    """60 dB and 1 % are asked for. ONNX Runtime's own instance norm gave 60.0 dB and 1.6 %."""
+    """The limits are 60 dB and 1 % of the pixels. ONNX Runtime's own instance norm gave 60.0 dB and 1.6 %."""
     distance = published_distance(name)
     assert distance.passed
     assert distance.decibels >= 68

@@ -1,4 +1,4 @@
-"""nstyle port: old scripts become configs that mean the same, or errors that say where."""
+"""nstyle port: old scripts give configs with the same settings, or errors with a line number."""
 
 import os
 import shlex
@@ -40,7 +40,7 @@ def run(*arguments):
 
 
 def port(tmp_path, text, *more, name="run.sh"):
-    """The outcome, and the configs by name."""
+    """The result of the command, and the configs by name."""
     (tmp_path / name).write_text(text)
     outcome = run(tmp_path / name, "-o", tmp_path, *more)
     assert outcome.exception is None or isinstance(outcome.exception, SystemExit)
@@ -61,7 +61,7 @@ def messages(tmp_path, text, *more, name="run.sh"):
 
 
 def strategy(program):
-    """Configs of the flags that the original has, of values that it takes."""
+    """Random configs with flags of the original and values that it accepts."""
     items = [item for item in flags_of(PROGRAMS[program].settings).values() if not item.metadata["ours"]]
     values = {item.name: values_of(item) for item in items}
     values |= {name: st.sampled_from(known) for name, known in KNOWN[program].items() if name in values}
@@ -77,7 +77,7 @@ def is_valid(config):
 
 
 def normal(config):
-    """Names of files without detours."""
+    """File names, normalised."""
     changes = {}
     for name, item in flags_of(type(config)).items():
         value = getattr(config, name)
@@ -176,7 +176,7 @@ def test_comments_and_remarks(tmp_path):
     remarks = [
         "'CUDA_VISIBLE_DEVICES=1' is left out; set it where the config is run",
         "the pipe with 'tee log' is left out",
-        "-backend cudnn: taken as nn on the CPU, as in the original",
+        "-backend cudnn: treated as nn on the CPU, as in the original",
     ]
     told = outcome.stderr.replace(f"nstyle port: {tmp_path / 'run.sh'}, ", "").splitlines()
     assert told == ["line 4: 'ls' is not ported", *(f"line 2: {remark}" for remark in remarks)]

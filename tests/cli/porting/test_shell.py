@@ -1,4 +1,4 @@
-"""The words of commands, as bash gives them to a program: ours are the same without running anything."""
+"""The words of a command are expanded as bash expands them, without running anything."""
 
 import subprocess
 

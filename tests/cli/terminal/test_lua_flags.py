@@ -1,4 +1,4 @@
-"""torch.CmdLine's grammar, and what we add to it."""
+"""torch.CmdLine's grammar, and the additions to it."""
 
 import pytest
 
@@ -52,8 +52,8 @@ def test_lists():
         (("-style_wieght", "3"), "unknown flag -style_wieght; did you mean -style_weight?"),
         (("-image-size", "3"), "unknown flag -image-size; did you mean -image_size?"),
         (("-zzz",), "unknown flag -zzz"),
-        (("picture.jpg",), "invalid argument: 'picture.jpg' stands where a flag should"),
-        (("seed", "3"), "invalid argument: 'seed' stands where a flag should; did you mean -seed?"),
+        (("picture.jpg",), "invalid argument: 'picture.jpg' where a flag is expected"),
+        (("seed", "3"), "invalid argument: 'seed' where a flag is expected; did you mean -seed?"),
         (("-seed",), "missing argument for option -seed"),
         (("-seed", "x"), "-seed x: should be a number"),
         (("-style_blend_weights", "1,x"), "-style_blend_weights 1,x: should be a number"),

@@ -1,4 +1,4 @@
-"""How commands end when a file is gone that was there a moment ago."""
+"""Commands whose file disappears after it was checked end with a one-line error."""
 
 import os
 

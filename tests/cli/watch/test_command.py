@@ -1,4 +1,4 @@
-"""nstyle watch: what the server answers and to whom, and that watching changes nothing."""
+"""nstyle watch: the server's answers, who gets them, and that watching does not change the run."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""nstyle watch in a real browser: the page follows the run, and stops it."""
+"""nstyle watch in a real browser: the page shows the run and can stop it."""
 
 import json
 import time
@@ -24,7 +24,7 @@ def opened(browser, watched, size=(1280, 900), **more):
 
 
 def until(condition, seconds=30):
-    """The page's own rules forbid what Playwright's waiting for a function needs."""
+    """Wait for a condition. (Playwright's wait_for_function needs eval, which the page's policy forbids.)"""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

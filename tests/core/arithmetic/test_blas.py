@@ -1,4 +1,4 @@
-"""Cutting a product over threads keeps every bit: random shapes, both rules of the BLAS module."""
+"""Splitting a product over threads changes no bit: random shapes, both rules of the BLAS module."""
 
 import numpy as np
 import pytest

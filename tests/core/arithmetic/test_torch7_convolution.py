@@ -1,4 +1,4 @@
-"""Torch7's convolution: right values, the same bits for any number of threads, and its adjoint."""
+"""Torch7's convolution: its values, the same bits for any number of threads, and its adjoint."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,7 @@ def test_blocks_of_positions_cover_large_maps():
 
 
 def test_the_bias_is_where_the_sum_begins():
-    """Added to a sum of -1 afterwards, 2^24 + 1 would be lost another way."""
+    """Torch7 starts each sum with the bias."""
     arithmetic, window = Torch7Arithmetic(1), Window((1, 1))
     x = np.array([[[1.0]], [[-1.0]]], np.float32)
     weight = np.array([1.0, 1.0], np.float32).reshape(1, 2, 1, 1)

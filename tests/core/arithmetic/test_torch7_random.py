@@ -1,4 +1,4 @@
-"""Torch7's generator: the normal stream of the goldens, seeds, and the cached second number."""
+"""Torch7's generator: the recorded normal numbers, seeds, and the cached second number."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The configs of the original's published pictures: each is complete, marked, and starts from known files."""
+"""The configs of the original's published pictures: each is complete, marked, and uses known input files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ each_config = pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.s
 
 
 def runs(config: Path) -> list[dict[str, Any]]:
-    """The flags of every run of a config: one, or one for each of its stages over the defaults."""
+    """The flags of every run of a config: of the single run, or of each stage with the defaults."""
     content = yaml.safe_load(config.read_text(encoding="utf-8"))
     if "stages" not in content:
         return [content]

@@ -1,4 +1,4 @@
-"""Finding model files, and our own layer descriptions in vgg_models/."""
+"""Finding model files, and our prototxt files in vgg_models/."""
 
 from __future__ import annotations
 

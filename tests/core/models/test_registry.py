@@ -1,4 +1,4 @@
-"""The registry of models, recognising, verifying and finding them."""
+"""The registry of models: identifying, verifying and finding files."""
 
 from __future__ import annotations
 

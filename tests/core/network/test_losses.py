@@ -1,4 +1,4 @@
-"""Content, style and total variation: values, gradients, and the quirks that are kept."""
+"""Content, style and total variation losses: values, gradients, and the original's quirks."""
 
 import numpy as np
 import pytest

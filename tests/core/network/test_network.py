@@ -1,4 +1,4 @@
-"""Where losses go, what is left out, what is said, and networks over several devices."""
+"""The loss network: positions of losses, layers left out, messages, several devices."""
 
 import numpy as np
 import pytest

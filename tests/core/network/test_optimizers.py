@@ -1,4 +1,4 @@
-"""Torch7's L-BFGS and Adam: the number of evaluations, the lost last step, and slow references."""
+"""Torch7's L-BFGS and Adam: the number of evaluations, the dropped last step, and simple references."""
 
 import math
 

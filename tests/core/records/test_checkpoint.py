@@ -1,4 +1,4 @@
-"""A run that was killed goes on where it was, and ends with the same bytes."""
+"""A killed run continues from its checkpoint and ends with the same bytes."""
 
 import json
 import os
@@ -107,7 +107,7 @@ def start(folder, *more):
 
 
 def kill_when_checkpointed(process, checkpoint):
-    """Kill as soon as a newer checkpoint is there; whether the run was still at work."""
+    """Kill the run as soon as a newer checkpoint exists; returns whether it was still running."""
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
         time.sleep(0.01)
@@ -216,7 +216,7 @@ def test_a_checkpoint_beyond_the_wanted_end_is_kept(tmp_path, monkeypatch, capsy
     kept = checkpoint.read_bytes()
     assert main(command("out.png", *LONG, "-num_iterations", "1", "-resume")) == 1
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "out.png.checkpoint: stands behind evaluation " in told
+    assert "out.png.checkpoint: was written after evaluation " in told
     assert told.endswith("and -num_iterations asks for 1; ask for more, or start without -resume")
     assert checkpoint.read_bytes() == kept
 
@@ -234,7 +234,7 @@ def test_a_full_disk_does_not_end_the_run(tmp_path, monkeypatch, capsys):
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path, monkeypatch):
-    """safetensors writes to a temporary file of its own, beside the one that it is told."""
+    """safetensors writes to its own temporary file beside the target."""
     monkeypatch.chdir(tmp_path)
     left = tmp_path / ".out.png.checkpoint.abc.part"
     left.mkdir()

@@ -142,7 +142,7 @@ def test_damaged_records_are_skipped(here, content, message):
 
 
 def test_pictures_beside_the_result(here):
-    """One is gone, one is damaged, one has no record, one has only the text inside."""
+    """One is missing, one is damaged, one has no record, one has only the text in the file."""
     Path("results/out_1.png").unlink()
     Path("results/out_2.png").write_bytes(Path("results/out_2.png").read_bytes()[:200])
     Image.new("RGB", (9, 9)).save("results/plain.png")

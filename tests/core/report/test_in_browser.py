@@ -1,4 +1,4 @@
-"""nstyle report in a real browser: sliders, sizes, colours, and that nothing leaves the page."""
+"""nstyle report in a real browser: sliders, sizes, colours, and that the page sends no request."""
 
 import pytest
 
@@ -127,7 +127,7 @@ def test_everything_is_reached_by_keyboard(browser, address):
 
 
 def test_runs_added_later_work_as_well(browser, address):
-    """The script listens on the document, so that the page can be used live."""
+    """The script listens on the document, so it also works for runs that are added later."""
     with opened(browser, address) as page:
         page.evaluate(
             "(() => { const copy = document.getElementById('run-4').cloneNode(true); copy.id = 'later';"

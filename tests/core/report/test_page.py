@@ -1,4 +1,4 @@
-"""nstyle report: the page of all runs, as markup."""
+"""nstyle report: the HTML of the page."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Flags, their text and their YAML: defaults, types, errors with names and lines."""
+"""Flags as words and as YAML: defaults, types, errors with flag names and lines."""
 
 import math
 import re

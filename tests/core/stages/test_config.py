@@ -1,4 +1,4 @@
-"""Config files of several runs: what they mean, what is wrong with them, and which run feeds which."""
+"""Configs with several runs: their settings, their errors, and the dependencies between stages."""
 
 import json
 from pathlib import Path

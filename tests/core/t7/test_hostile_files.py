@@ -1,4 +1,4 @@
-"""Damaged and malicious .t7 files: a value or one clean line, in memory and time of the file's size."""
+"""Damaged and malicious .t7 files: a value or a one-line error, in memory and time of the file's size."""
 
 import tracemalloc
 
@@ -54,7 +54,7 @@ def test_right_values_where_the_file_has_one(folder):
 
 
 def mutated(data, rng):
-    """One change: a byte, a word that may be a length, a piece cut out or doubled, or the end lost."""
+    """One change: a byte, a possible length, a piece removed or repeated, or the end cut off."""
     where = int(rng.integers(len(data)))
     kind = rng.integers(6)
     if kind == 0:
@@ -131,7 +131,7 @@ def test_depth_is_counted_through_back_references(tmp_path):
         return word(3) + word(index) + word(len(values)) + b"".join(entries)
 
     def chain(first, innermost):
-        """A hundred tables inside one another, ``first`` being the outermost one's index."""
+        """A hundred nested tables; ``first`` is the index of the outermost one."""
         for index in reversed(range(first, first + 100)):
             innermost = table(index, innermost)
         return innermost

@@ -1,4 +1,4 @@
-"""Reading .t7 files: every kind of value of samples that the real Torch7 wrote, in every form."""
+"""Reading .t7 files written by Torch7: every kind of value, in every encoding."""
 
 import math
 

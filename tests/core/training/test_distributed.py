@@ -1,4 +1,4 @@
-"""Two processes train on the parts of every batch as one does on the whole."""
+"""Two processes that share every batch train like one process."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 
 def launched(arguments, folder, processes, terminated_at=None):
-    """What torchrun does, without its start-up time; the output of each process.
+    """Start processes as torchrun does, without its start-up time; returns the output of each.
 
     terminated_at: the iteration after which the second process gets SIGTERM.
     """
@@ -60,7 +60,7 @@ def validation_losses(log):
 
 
 def test_two_processes_have_the_losses_of_one(tmp_path):
-    """Of 7 pictures the fourth batch is of one alone, and of every other step the second."""
+    """With 7 pictures the fourth batch has one picture, and so has the second batch of every other step."""
     flags = {"num_iterations": 6, "accumulate": 2, "tv_strength": 1e-3, "pixel_loss_weight": 1e-3}
     made = {}
     for processes in (1, 2):

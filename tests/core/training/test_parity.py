@@ -1,4 +1,4 @@
-"""train.lua's own runs repeated: losses at every iteration, and the weights at the end."""
+"""Runs of train.lua, repeated: losses at every iteration, and the final weights."""
 
 import json
 
@@ -104,7 +104,7 @@ def begun_generator(seed):
 
 
 def assert_weights_agree(network, reference):
-    """But for biases before an instance norm, whose gradient is nothing but rounding."""
+    """Compare weights, except biases before an instance norm: their gradient is rounding alone."""
     found, wanted = network.state_dict(), reference.state_dict()
     assert list(found) == list(wanted)
     last = [name for name in found if "conv" in name][-1]

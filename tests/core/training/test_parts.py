@@ -1,4 +1,4 @@
-"""The parts of a training: optimiser, first weights, architectures of networks, flags, gradients."""
+"""The parts of a training: optimiser, initial weights, architectures, flags, gradients."""
 
 import math
 import re
@@ -256,7 +256,7 @@ def test_mixed_precision_learns_the_same():
 
 
 def test_half_precision_gradients_are_scaled_and_total_variation_with_them(monkeypatch):
-    """As on a GPU without bfloat16: the gradients, divided again, are those of full precision."""
+    """As on a GPU without bfloat16: the unscaled gradients are those of full precision."""
     x = pictures(4)
     settings = SMALL.replace(tv_strength=1e-6, percep_loss_weight=1e-6)  # both of about the same weight
     batches = [Batch(x[:2], x[:2]), Batch(x[2:], x[2:])]
@@ -277,7 +277,7 @@ def test_pictures_too_small_for_a_layer():
 
 @pytest.mark.parametrize("task", ["style", "upsample"])
 def test_pixel_loss_alone_and_targets_in_range(task):
-    """High-resolution targets are divided by 255 as the inputs are, which the original forgets."""
+    """High-resolution targets are divided by 255 like the inputs; the original does not divide them."""
     settings = SMALL.replace(
         task="upsample",
         style_layers=(),

@@ -54,7 +54,7 @@ def point(content):
 
 
 def activations(x):
-    """Of x (1, 3, h, w), float64, by layer."""
+    """Activations of x (1, 3, h, w), float64, by layer."""
     seen = {}
     for name, module in caffe_loader.load_caffemodel(MODEL).double().named_children():
         if name == "pool5":
@@ -178,7 +178,7 @@ def test_deep_dream_layers_grow_and_cost_nothing():
 
 
 def test_the_same_losses_as_neural_style():
-    """Both are means, of squared differences and of Gram matrices over C H W: their ratio is 1."""
+    """Both programs use means of squared differences and Gram matrices over C H W: the ratio is 1."""
     flags = Settings(
         content_layers=CONTENT, style_layers=STYLE, content_weight=3.0, style_weight=7.0, tv_weight=0.0
     )
@@ -208,7 +208,7 @@ BEGIN = np.array([3.0, -2.0, 1.0, 5.0, -4.0])
 
 
 def reference_lbfgs(iterations, rate, tolerance):
-    """Points of all evaluations, and optim's last word; the inverse Hessian written out as a matrix."""
+    """Points of all evaluations, and optim's last message; the inverse Hessian is a full matrix."""
     x, points, pairs = BEGIN.copy(), [BEGIN.copy()], []
     g = before = BEGIN * CURVATURE
     step = -g * min(1, 1 / np.abs(g).sum()) * rate

@@ -1,4 +1,4 @@
-"""Super-resolution: histogram matching, luma, PSNR and SSIM against bicubic, the presets."""
+"""Super-resolution: histogram matching, luma, PSNR and SSIM compared with bicubic, the presets."""
 
 import csv
 import math
@@ -63,7 +63,7 @@ def test_luma():
 
 
 class Enlarger:
-    """A network of the kind 'vgg' that repeats pixels, of an odd contrast."""
+    """A network with vgg preprocessing that repeats pixels and changes the contrast."""
 
     description = "repeats"
 
@@ -99,7 +99,7 @@ def test_fast_neural_style_matches_as_the_evaluation(tmp_path, monkeypatch):
 
 @pytest.fixture
 def picture(tmp_path):
-    """41 x 50, of which 40 x 48 are a multiple of 4."""
+    """A picture of 41 x 50 pixels; the largest multiple of 4 inside is 40 x 48."""
     return write_pictures(tmp_path / "set", 1, height=41, width=50) / "00.png"
 
 
@@ -176,11 +176,11 @@ def test_command(tmp_path, monkeypatch):
         assert values[2] == pytest.approx((values[0] + values[1]) / 2)
     said = outcome.stderr.splitlines()
     assert said[0].startswith("nstyle evaluate-sr: set/bad.jpg: the file is empty")
-    assert said[1] == "nstyle evaluate-sr: set/small.png: 60x12 pixels are too few to measure; it is left out"
+    assert said[1] == "nstyle evaluate-sr: set/small.png: 60x12 pixels are too few to measure; left out"
 
 
 def test_a_network_of_the_original(shared, tmp_path, monkeypatch):
-    """The .t7 that the golden data were made with, and what it becomes as ONNX, measure the same."""
+    """The .t7 of the reference data and its ONNX conversion give the same figures."""
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path / "set", 1, height=65, width=70)
     model = shared / "golden" / "fast_neural_style" / "bn_sr_x4.t7"
@@ -201,7 +201,7 @@ def test_command_errors(tmp_path, monkeypatch):
     outcome = evaluate("style.safetensors", "none", "--factor", 4, status=1)
     assert "none: cannot be read: No such file or directory" in outcome.stderr
     outcome = evaluate("style.safetensors", "set", "--factor", 4, "--border", 30, status=1)
-    assert outcome.stderr.splitlines()[-1].endswith("set: holds no picture that can be measured")
+    assert outcome.stderr.splitlines()[-1].endswith("set: contains no picture that can be measured")
     monkeypatch.setitem(sys.modules, "skimage.metrics", None)
     outcome = evaluate("style.safetensors", "set", "--factor", 4, status=1)
     assert "SSIM needs scikit-image" in outcome.stderr

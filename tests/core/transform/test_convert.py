@@ -1,4 +1,4 @@
-"""nstyle convert: every kind of network to one ONNX file that is proved before it is kept."""
+"""nstyle convert: every kind of network gives an ONNX file that is compared with it before it is kept."""
 
 import hashlib
 

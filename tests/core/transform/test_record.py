@@ -1,4 +1,4 @@
-"""Pictures of fast_neural_style say how they were made, and can be made again."""
+"""Records of fast_neural_style's pictures: nstyle show and nstyle reproduce."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a training is fed with: order, passes, seeking, threads, and files that are not as they should be."""
+"""The batches of a training: order, epochs, seeking, threads, and damaged files."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ class Flags:
 
 
 def squared(values, side=32):
-    """As the original's script: cropped to multiples of 16, Pillow's bilinear."""
+    """A picture as the original's script prepares it: cropped to multiples of 16, Pillow's bilinear."""
     height, width = (size - size % 16 for size in values.shape[:2])
     picture = Image.fromarray(values[:height, :width]).resize((side, side), Image.Resampling.BILINEAR)
     return np.asarray(picture).transpose(2, 0, 1)
@@ -41,7 +41,7 @@ def squared(values, side=32):
 
 @pytest.fixture
 def style_file(tmp_path):
-    """Five training pictures whose every byte is their number, three for validation beginning at 100."""
+    """Five training pictures whose bytes all are their number, three for validation, numbered from 100."""
     path = tmp_path / "style.h5"
     with h5py.File(path, "w") as file:
         file["train2014/images"] = np.full((5, 3, 8, 8), np.arange(5).reshape(5, 1, 1, 1), np.uint8)
@@ -184,7 +184,7 @@ def test_validation_may_be_left_out(tmp_path, opened):
 
 
 def test_damage_found_while_reading(tmp_path):
-    """A compressed file with a hole: the error arrives where the batch is asked for."""
+    """A compressed file with a damaged chunk: the error is raised when the batch is requested."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
         random = np.random.default_rng(0).integers(0, 256, (4, 3, 64, 64), np.uint8)
         made = file.create_dataset("train2014/images", data=random, chunks=(1, 3, 64, 64), compression="gzip")
@@ -265,7 +265,7 @@ def test_folder_errors(tmp_path):
 
 
 class Slow:
-    """A source whose every read takes its time, and knows how many went on at once."""
+    """A source with slow reads that counts how many run at once."""
 
     def __init__(self, seconds):
         self.seconds, self.reads = seconds, []

@@ -1,4 +1,4 @@
-"""nstyle dataset: what is in the file, what is left out, and going on after kill -9."""
+"""nstyle dataset: the contents of the file, files left out, and continuing after kill -9."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ def test_every_kind_of_picture(here):
 
 
 def bad_files(folder: Path) -> None:
-    """Beside 00..05: one cut off, one empty, one too small, one that is text."""
+    """Unusable files beside 00..05: one truncated, one empty, one too small, one text file."""
     whole = (folder / "02.png").read_bytes()
     (folder / "02.png").write_bytes(whole[: len(whole) // 2])
     (folder / "01a.jpg").write_bytes(b"")
@@ -111,7 +111,7 @@ def test_bad_files_are_said_and_left_out(here):
     np.testing.assert_array_equal(read("/train2014/images"), [squared(pixels(i)) for i in good])
     said = [line.removeprefix("nstyle dataset build: ") for line in outcome.stderr.splitlines()]
     assert said[0].startswith("train/01a.jpg: the file is empty")
-    assert said[1] == "train/01b.png: 40x15 pixels are too few; it is left out"
+    assert said[1] == "train/01b.png: 40x15 pixels are too few; left out"
     assert said[2].startswith("train/99.jpg: not a JPEG, PNG, PPM or PGM picture")
     assert said[3].startswith("train/02.png: damaged or incomplete PNG")
     assert len(said) == 4 and "4 files left out" in outcome.stdout
@@ -168,7 +168,7 @@ def test_number_of_threads_does_not_show(here):
 
 
 def test_stopped_and_gone_on(here, monkeypatch):
-    """A generator that is dropped is an interruption; nothing that is stored is decoded again."""
+    """Closing the generator interrupts the build; stored pictures are not decoded again."""
     monkeypatch.setattr(dataset_part, "SAVED_EVERY", 1)
     bad_files(write_pictures(here / "train", 6))
     plan, folders = DatasetPlan(Squares(32)), {"train": Path("train")}
@@ -251,7 +251,7 @@ def test_kill_and_go_on(here):
         assert not Path("out.h5").exists()
     assert ends == [-9, -9] and 20 <= _stored(journal) < 40
     outcome = build(*words[2:])
-    assert "goes on behind" in outcome.stderr
+    assert "continuing after" in outcome.stderr
     np.testing.assert_array_equal(read("/train2014/images"), [squared(pixels(i)) for i in range(40)])
     np.testing.assert_array_equal(read("/val2014/images"), [squared(pixels(60 + i)) for i in (0, 1)])
 
@@ -337,7 +337,7 @@ def test_show(here):
         ),
         (
             ["--train", "train", "--task", "upsample", "--factors", "4,8", "--patch", "36"],
-            "--patch 36: must be a multiple of every factor; 8 is not one of its",
+            "--patch 36: must be a multiple of every factor; it is not a multiple of 8",
         ),
         (
             ["--train", "bad"],
@@ -347,7 +347,7 @@ def test_show(here):
         (["--train", "train", "-o", "train"], "-o train: is a folder; name a file"),
         (
             ["--train", "train", "-o", "no/out.h5"],
-            "-o no/out.h5: cannot be written; does the folder no exist?",
+            "-o no/out.h5: cannot be written; check that the folder no exists",
         ),
     ],
 )
@@ -362,7 +362,7 @@ def test_errors(here, words, sentence):
 
 
 def test_full_disk(here):
-    """A device that takes nothing: one line, and what to do."""
+    """A full device gives a one-line error that says what to do."""
     write_pictures(here / "train", 2)
     Path("out.h5.part.json").mkdir()
     outcome = build("--train", "train", "-o", "out.h5", status=1)

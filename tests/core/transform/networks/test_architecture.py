@@ -131,7 +131,7 @@ def kinds(network):
     ],
 )
 def test_top_level_convolutions(padding_type, pads):
-    """Kept: only reflect and replicate pad them explicitly; every other type pads with zeros."""
+    """As in the original, only reflect and replicate pad explicitly; every other type pads with zeros."""
     network = build(Architecture("c9s1-8", padding_type=padding_type))
     if pads:
         assert kinds(network)[:2] == [pads, nn.Conv2d]

@@ -1,4 +1,4 @@
-"""Networks of every kind of file against the real Torch7's outputs, in both runtimes."""
+"""Networks from every kind of file, compared with Torch7's outputs, in both runtimes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is found out about ONNX models of unknown make."""
+"""Detecting the input format of ONNX models from other programs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The ONNX graphs that are written: standard, self-contained, of any size, without local paths."""
+"""Written ONNX graphs: standard operators, self-contained, any picture size, no local paths."""
 
 import numpy as np
 import onnx

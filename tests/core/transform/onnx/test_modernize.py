@@ -1,4 +1,4 @@
-"""Old and fixed-size ONNX models become standard ones of any size, with the same results."""
+"""Old and fixed-size ONNX models are rewritten for any size, with the same results."""
 
 import numpy as np
 import onnx
@@ -14,7 +14,7 @@ from tests.support.old_onnx_models import MEANS, old_model, picture, run
 
 
 def check_equal(model):
-    """Same numbers at its size; another size and a batch of two run, and each picture is its own."""
+    """Check that the output is equal, another size runs, and a batch of two gives separate results."""
     result = modernize(model)
     x = picture(1, 3, 8, 12)
     assert np.array_equal(run(result.model, x), run(model, x))
@@ -106,7 +106,7 @@ def test_old_enlargements_keep_counting_pixels_from_their_corners(operator, opse
 
 
 def test_height_and_width_before_channels():
-    """The result takes and gives N,3,H,W."""
+    """The rewritten model's input and output are (N, 3, H, W)."""
     model = old_model(
         [
             helper.make_node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),

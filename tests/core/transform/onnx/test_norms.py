@@ -1,4 +1,4 @@
-"""Instance normalisation written out: as near to the truth as double sums are."""
+"""Instance normalisation as separate operators: as accurate as sums in double precision."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.support.old_onnx_models import old_model, picture, run
 
 @pytest.mark.parametrize("opset", [7, 17, 18])
 def test_exact_norms(opset):
-    """Sums of many squares: the kernel's distance from the truth is several times ours."""
+    """Sums of many squares: the error of the runtime's kernel is several times ours."""
     nodes = [helper.make_node("InstanceNormalization", ["x", "w", "b"], ["y"], epsilon=1e-3)]
     weights = {"w": np.float32([1, 2, 3]), "b": np.float32([0.5, 0, -1])}
     model = old_model(nodes, weights, ("N", 3, "H", "W"), opset=opset)

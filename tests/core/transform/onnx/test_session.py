@@ -1,4 +1,4 @@
-"""Which provider computes, and what the person hears about it."""
+"""The provider in use, and the notices about it."""
 
 import builtins
 
@@ -16,7 +16,7 @@ from tests.support.transform_models import network
 
 
 class Session:
-    """onnxruntime.InferenceSession that got ``used``."""
+    """An onnxruntime.InferenceSession that uses the providers ``used``."""
 
     used = CPU
     asked = None
@@ -30,7 +30,7 @@ class Session:
 
 @pytest.fixture
 def runtime(monkeypatch):
-    """A runtime whose sessions end on any provider we like."""
+    """A runtime whose sessions use the given provider."""
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
 
     def opened(used, **settings):

@@ -1,4 +1,4 @@
-"""Tiles give what the whole picture gives: bit for bit without instance norm, to rounding with it."""
+"""Tiles give the same result as the whole picture: equal bits without instance norm, rounding with it."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ CPU = SessionSettings(threads=1)
 
 
 def runners(module, tile, pixels="vgg"):
-    """The whole picture and tiles."""
+    """A runner for the whole picture, and one for tiles."""
     sizes, model = geometry(module), to_onnx(module)
     how = NetworkFormat(FORMATS[pixels], FORMATS[pixels], multiple=sizes.multiple, smallest=sizes.smallest)
     return onnx_runner(model, CPU), TiledRunner(model, how, CPU, tile)

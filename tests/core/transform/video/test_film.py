@@ -1,4 +1,4 @@
-"""Films: times, colours and sound survive; bad input is one line."""
+"""Videos: times, colours and sound are kept; bad input gives a one-line error."""
 
 from fractions import Fraction
 

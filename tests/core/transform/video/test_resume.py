@@ -1,4 +1,4 @@
-"""A stopped film goes on where it was, with the same result; smoothing across parts."""
+"""A stopped video is continued with the same result; smoothing across parts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The loop of webcam_demo: camera and window are stand-ins, films and recordings are real."""
+"""The loop of webcam_demo, with a simulated camera and window, and real videos and recordings."""
 
 import dataclasses
 import sys
