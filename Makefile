@@ -115,7 +115,7 @@ QUICK = $(foreach name,$(GALLERY),$(if $(filter $(VGG),$(MODELS_OF_$(name))),$(i
 
 gallery-quick: $(QUICK:%=results/quick/%.png) ## make a small version of the gallery, in minutes
 	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_OR_SMALL)'
-	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out, since inputs are missing in $(INPUTS)/ (make inputs) or another network is needed: $(filter-out $(QUICK),$(GALLERY))')
+	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out because inputs are missing in $(INPUTS)/ (make inputs) or another network is needed: $(filter-out $(QUICK),$(GALLERY))')
 
 results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --inputs $(PICTURES) --results results/quick \

@@ -70,7 +70,7 @@ def test_a_picture_is_made_once_and_again_only_for_a_reason(clone):
     first = make("-j2", "gallery-quick")
     assert made(first) == ["golden_gate_kahlo", "golden_gate_starry"]
     assert "2 pictures in results/quick, made with vgg_models/vgg19_small.caffemodel" in first
-    assert "of another network: golden_gate_escher pitt_picasso_nin_opencl" in first
+    assert "another network is needed: golden_gate_escher pitt_picasso_nin_opencl" in first
     before = times()
     assert made(make("gallery-quick")) == []
     assert times() == before
