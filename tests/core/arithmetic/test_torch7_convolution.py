@@ -87,10 +87,10 @@ def test_blocks_of_positions_cover_large_maps():
     assert_identical(one[1], two[1])
 
 
-def test_the_bias_is_where_the_sum_begins():
-    """Torch7 starts each sum with the bias."""
+def test_products_are_summed_from_zero_and_then_added_to_the_bias():
+    """2^24 + (1 + 1) is exact in float32; (2^24 + 1) + 1 would round to 2^24 twice."""
     arithmetic, window = Torch7Arithmetic(1), Window((1, 1))
-    x = np.array([[[1.0]], [[-1.0]]], np.float32)
-    weight = np.array([1.0, 1.0], np.float32).reshape(1, 2, 1, 1)
-    parameters = arithmetic.convolution(weight, np.array([0.5], np.float32), 1)
-    assert arithmetic.convolve(x, parameters, window)[0, 0, 0] == 0.5
+    x = np.ones((2, 1, 1), np.float32)
+    weight = np.ones((1, 2, 1, 1), np.float32)
+    parameters = arithmetic.convolution(weight, np.array([2.0**24], np.float32), 1)
+    assert arithmetic.convolve(x, parameters, window)[0, 0, 0] == 2.0**24 + 2
