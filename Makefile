@@ -52,7 +52,7 @@ demo: setup ## stylise the bundled photo with the bundled painting, offline, in 
 	@echo 'The losses:   out/demo_losses.png'
 	@echo 'Next: your own picture with the same small network:'
 	@echo '  $(BIN)/neural_style -config configs/demo.yml -content_image YOUR.jpg -output_image out/yours.png'
-	@echo 'For the original pictures fetch the original VGG-19 (548 MiB): make models'
+	@echo 'For the original pictures get the original VGG-19: make models'
 
 demo-fast: setup ## stylise a bundled photo in one forward pass, with the bundled network, offline
 	@mkdir -p out
@@ -79,7 +79,7 @@ parity: setup ## compare with every reference run of the original Torch7 program
 bench: setup ## measure speed and memory, and write docs/benchmarks.md
 	$(RUN) tests.benchmarks
 
-models: setup ## fetch and verify the original VGG-19 (548 MiB)
+models: setup ## get the original VGG-19 from whichever host has it (80 MB of convolutions, all that pictures need)
 	$(BIN)/nstyle models fetch vgg19
 
 # The dependencies of each gallery picture, read from its config.

@@ -37,7 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(line: CommandLine) -> int:
-    return run_settings(settings_of(line, Settings()), line)
+    settings = settings_of(line, Settings())
+    if not settings_of(line, Settings(model_file="")).model_file:  # nobody names a model
+        settings = with_model_that_is_here(settings, notice)
+    return run_settings(settings, line)
+
+
+def with_model_that_is_here(settings: Settings, tell: Callable[[str], None]) -> Settings:
+    """For a run that names no model: with the copy in 8 bits, and a notice, if the original is missing."""
+    from core.models.stand_in import SENTENCE, stand_in_for
+
+    file = stand_in_for(settings.model_file)
+    if file is None:
+        return settings
+    tell(SENTENCE.format(missing=settings.model_file, file=file))
+    return settings.replace(model_file=file)
 
 
 def run_settings(
@@ -144,16 +158,18 @@ def _differences_to_prototxt(settings: Settings) -> list[str]:
     As in the original, the network comes from the caffemodel alone.
     """
     from caffe_loader import compare_prototxt, open_caffemodel
+    from core.models.proof.equivalents import stands_for
     from core.models.registry import find_model_file, find_proto_file
 
     defaults = Settings()
     named = settings.proto_file != defaults.proto_file
-    if not named and settings.model_file != defaults.model_file:
+    model_file = find_model_file(settings.model_file)
+    if not named and (settings.model_file != defaults.model_file or stands_for(model_file)):
         return []
     path = find_proto_file(settings.proto_file)
     if path is None:
         return [f"-proto_file {settings.proto_file}: not found; it is not needed"] if named else []
-    with open_caffemodel(find_model_file(settings.model_file)) as model:
+    with open_caffemodel(model_file) as model:
         return [f"{sentence} (the caffemodel is used)" for sentence in compare_prototxt(path, model)]
 
 

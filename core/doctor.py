@@ -124,8 +124,8 @@ def _exactness(self_test: Callable[[], str]) -> Finding:
 
 
 def _models(folder: Path) -> Iterator[Finding]:
+    from core.models.presence import verify_model
     from core.models.registry import load_registry
-    from core.models.verification import verify
 
     for entry in load_registry().values():
         path = folder / entry.file
@@ -133,7 +133,7 @@ def _models(folder: Path) -> Iterator[Finding]:
             remedy = f"nstyle models fetch {entry.name}"
             yield Finding(f"model {entry.name}", ABSENT, "not in vgg_models/", remedy)
             continue
-        found = verify(entry, path)
+        found = verify_model(entry, path)
         remedy = "" if found.passed else f"delete it, then nstyle models fetch {entry.name}"
         yield Finding(f"model {entry.name}", FINE if found.passed else PROBLEM, found.message, remedy)
 

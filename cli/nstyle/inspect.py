@@ -14,6 +14,7 @@ from caffe_loader.errors import printable
 from cli.nstyle.inspect_networks import describe_onnx, describe_t7
 from cli.terminal.tables import table
 from core.errors import NeuralStyleError
+from core.models.proof.equivalents import stands_for
 from core.models.registry import Digests, ModelEntry, file_digests, identify, load_registry
 
 _HEADER = ("layer", "type", "shapes", "parameters", "offset", "bytes")
@@ -96,6 +97,10 @@ def _identity(file: Path) -> Iterable[str]:
     known = identify(file, registry, digests)
     if known is not None:
         yield f"known   {known.name}: {known.what}"
+        return
+    found = stands_for(file)
+    if found is not None:
+        yield f"known   serves as {found.model}: {found.how}"
         return
     yield "known   no: no model in the registry has these checksums"
     for entry in registry.values():

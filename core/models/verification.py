@@ -6,19 +6,16 @@ that passes is recorded in ``verified.json`` beside it. Later files must have th
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from core.errors import RegistryError
 from core.models.checksums import Digests, file_digests, foreign_content, read_head
 from core.models.file_entries import FileEntry
+from core.models.verified import RECORD_NAME, read_record, write_record
 
-RECORD_NAME = "verified.json"
+__all__ = ["RECORD_NAME", "Status", "Verification", "describe_wrong_file", "verify"]
 
 Status = Literal[
     "ok",
@@ -132,28 +129,12 @@ def _passed(entry: FileEntry, path: Path, digests: Digests) -> Verification:
 
 
 def _recorded(record: Path, entry: FileEntry) -> str | None:
-    values = _read_record(record).get(entry.file)
+    values = read_record(record).get(entry.file)
     return values.get("sha256") if isinstance(values, dict) else None
 
 
 def _add_to_record(record: Path, entry: FileEntry, digests: Digests) -> None:
-    values = _read_record(record)
-    if entry.file in values:
-        return
-    values[entry.file] = {"bytes": digests.bytes, "md5": digests.md5, "sha256": digests.sha256}
-    temporary = record.with_name(f"{record.stem}.{os.getpid()}.json")
-    with suppress(OSError):  # if the folder cannot be written, the sha256 is not recorded
-        temporary.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        temporary.replace(record)
-
-
-def _read_record(record: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(record.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise RegistryError(f"{record}: not valid JSON ({error}); delete it, it is made again") from error
-    if not isinstance(values, dict):
-        raise RegistryError(f"{record}: not a table of files; delete it, it is made again")
-    return values
+    values = read_record(record)
+    if entry.file not in values:
+        values[entry.file] = {"bytes": digests.bytes, "md5": digests.md5, "sha256": digests.sha256}
+        write_record(record, values)

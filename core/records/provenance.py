@@ -16,7 +16,6 @@ from core.arithmetic.blas import blas_build
 from core.arithmetic.cores import available_cores
 from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
-from core.models.registry import find_model_file
 from core.pictures.images import Image, to_bytes
 from core.records import records
 from core.records.checkpoint import Checkpoint, checkpoint_file, save_checkpoint
@@ -133,7 +132,7 @@ def _hashed_inputs(settings: Settings) -> dict[str, list[dict[str, str]]]:
     if settings.init != "image":
         named.pop("init_image", None)
     found = {name: [records.hashed_file(path) for path in paths] for name, paths in named.items()}
-    found["model_file"] = [records.hashed_file(settings.model_file, find_model_file(settings.model_file))]
+    found["model_file"] = [records.hashed_model(settings.model_file)]
     return found
 
 

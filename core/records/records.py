@@ -24,6 +24,8 @@ from PIL import Image as PillowImage
 from core.atomic import replaced_when_complete
 from core.errors import ImageError
 from core.models.checksums import file_digests
+from core.models.proof.equivalents import published_sha256
+from core.models.registry import find_model_file
 from core.pictures.images import Image, save_image
 from core.settings.flags import flags_of
 
@@ -117,6 +119,17 @@ def _digest(path: str, modified: int, size: int) -> str:
 def hashed_file(shown: str, path: str | Path | None = None) -> dict[str, str]:
     """The record entry of an input file: name and checksum. ``path``: its location, if not ``shown``."""
     return {"file": local_path(shown), "sha256": digest(path if path is not None else shown)}
+
+
+def hashed_model(shown: str) -> dict[str, str]:
+    """As :func:`hashed_file`, of a model file however it is named.
+
+    For the convolutions of a published model alone it is the published file's checksum, which stands for the
+    same pictures. Raises: RegistryError.
+    """
+    path = find_model_file(shown)
+    name = shown if Path(shown).name == path.name else path.name
+    return {"file": local_path(name), "sha256": published_sha256(path) or digest(path)}
 
 
 def pixels_digest(pixels: NDArray[np.uint8]) -> str:

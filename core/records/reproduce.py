@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from core.errors import SettingsError
 from core.events import Evaluation, Event
 from core.models.checksums import file_digests
+from core.models.proof.equivalents import published_sha256
 from core.models.registry import MODELS_DIR
 from core.pictures.images import Image, to_bytes
 from core.records.provenance import trace_digest
@@ -140,9 +141,12 @@ def _found(entries: Any, folders: Sequence[Path]) -> tuple[str, ...]:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file. Empty if the file cannot be read, so that a search can go on."""
+    """The sha256 of a file, or of the published model for which it stands.
+
+    Empty if the file cannot be read, so that a search can go on.
+    """
     try:
-        return file_digests(path).sha256
+        return published_sha256(path) or file_digests(path).sha256
     except OSError:
         return ""
 

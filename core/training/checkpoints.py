@@ -18,9 +18,8 @@ from torch import Tensor
 
 from core.atomic import remove_unfinished, replaced_when_complete
 from core.errors import CheckpointError, NeuralStyleError
-from core.models.registry import find_model_file
 from core.records.identity import NUMERIC_VERSION, differences
-from core.records.records import Record, hashed_file, without_folders
+from core.records.records import Record, hashed_file, hashed_model, without_folders
 from core.settings.training import TrainSettings
 from core.training.adam import AdamState
 from core.training.data.fingerprint import training_pictures
@@ -79,7 +78,7 @@ def run_identity(settings: TrainSettings) -> Record:
     """The settings and inputs that the weights depend on; validation pictures are not among them."""
     inputs = training_pictures(settings)
     if settings.percep_loss_weight > 0:
-        inputs["loss_network"] = [hashed_file(settings.loss_network, find_model_file(settings.loss_network))]
+        inputs["loss_network"] = [hashed_model(settings.loss_network)]
     if settings.style_layers:
         inputs["style_image"] = [hashed_file(settings.style_image)]
     first = settings.resume_from_checkpoint

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from core.devices import Placement
-from core.models.registry import find_model_file
 from core.records.identity import NUMERIC_VERSION
-from core.records.records import Record, hashed_file, new_record
+from core.records.records import Record, hashed_file, hashed_model, new_record
 from core.settings.slow_neural_style import SlowSettings
 
 PROGRAM = "slow_neural_style"
@@ -18,7 +17,7 @@ def run_identity(settings: SlowSettings, placement: Placement) -> Record:
         "inputs": {
             "content_image": [hashed_file(settings.content_image)],
             "style_image": [hashed_file(settings.style_image)],
-            "loss_network": [hashed_file(settings.loss_network, find_model_file(settings.loss_network))],
+            "loss_network": [hashed_model(settings.loss_network)],
         },
         "numeric_version": NUMERIC_VERSION,
         "arithmetic": placement.kind,

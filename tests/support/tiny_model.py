@@ -23,6 +23,7 @@ def entry_for(*urls: str, **changes: object) -> ModelEntry:
         bytes=len(CONTENT),
         md5=hashlib.md5(CONTENT).hexdigest(),
         sha256=hashlib.sha256(CONTENT).hexdigest(),
+        package=None,
         proto="tiny.prototxt",
         content_layers=("tiny",),
         style_layers=("tiny",),

@@ -15,7 +15,7 @@ from core.training.data.batches import Batch
 if TYPE_CHECKING:
     import h5py
 
-INSTALL = "HDF5 files need h5py: pip install 'neural-style-exact[train]'"
+INSTALL = "HDF5 files need h5py: pip install h5py"
 SLAB_BYTES = 1 << 24
 SPLITS = ("train", "val")
 

@@ -110,7 +110,7 @@ def test_command_interrupted(models: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.nstyle.models.fetch", interrupt)
+    monkeypatch.setattr("cli.nstyle.models.obtain", interrupt)
     result = nstyle_models("fetch", "tiny")
     assert result.exit_code == 130
     assert result.stderr == "nstyle models: interrupted; the partial file is kept, run again to resume\n"

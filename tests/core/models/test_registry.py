@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_registry_holds_the_models_of_the_original() -> None:
     entries = load_registry()
-    assert list(entries) == ["vgg19", "vgg16", "vgg19_normalised", "nin", "vgg19_small"]
+    assert list(entries) == ["vgg19", "vgg16", "vgg19_normalised", "nin", "vgg19_small", "vgg19_8bit"]
     vgg19 = entries["vgg19"]
     assert vgg19.file == "VGG_ILSVRC_19_layers.caffemodel"
     assert (vgg19.bytes, vgg19.md5) == (574671192, "b5c644beabd7cf06bdd9065cfd674c97")
