@@ -1,6 +1,6 @@
 """ONNX files of our own back to the layers they were written from.
 
-The graph of :mod:`core.transform.onnx_graph` holds every layer as one node, but for batch normalisation and
+The graph of :mod:`core.transform.onnx.graph` holds every layer as one node, but for batch normalisation and
 inert instance normalisation, which became part of a convolution: those networks cannot be had back.
 """
 
@@ -17,11 +17,11 @@ from torch import nn
 
 from caffe_loader.errors import printable
 from core.errors import TransformError
-from core.transform.layers import MulConstant, ResidualBlock, ShaveImage, named
-from core.transform.networks import TransformNetwork
-from core.transform.onnx_file import read_onnx
-from core.transform.onnx_metadata import ModelMetadata, read_metadata
-from core.transform.onnx_walk import attributes
+from core.transform.networks.layers import MulConstant, ResidualBlock, ShaveImage, named
+from core.transform.networks.transform_network import TransformNetwork
+from core.transform.onnx.file import read_onnx
+from core.transform.onnx.metadata import ModelMetadata, read_metadata
+from core.transform.onnx.walk import attributes
 from core.transform.pixels import FORMATS
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def network_of_onnx(path: Path) -> TransformNetwork:
     try:
         _check_pixels(metadata)
         module = named(_Graph(model).layers())
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError):
         raise TransformError(f"{shown}: -arithmetic torch7: no graph of nstyle convert; {source}") from None
     module.eval().requires_grad_(False)
     return TransformNetwork(module, metadata.preprocessing, path)
@@ -118,8 +118,10 @@ def _full_convolution(how: dict[str, Any], weight: Array, bias: Array | None = N
 
 
 def _padding(how: dict[str, Any]) -> tuple[int, int]:
-    top, left, bottom, right = how["pads"]
-    if (top, left) != (bottom, right) or how.get("group", 1) != 1 or "dilations" in how or "auto_pad" in how:
+    top, left, bottom, right = how.get("pads", (0, 0, 0, 0))
+    plain = how.get("group", 1) == 1 and how.get("dilations", [1, 1]) == [1, 1]
+    plain &= how.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
+    if (top, left) != (bottom, right) or not plain:
         raise ValueError("not written by us")
     return top, left
 
@@ -170,5 +172,5 @@ LAYERS: dict[str, Callable[..., nn.Module]] = {
     "Resize": _resize,
     "Relu": lambda how: nn.ReLU(),
     "Tanh": lambda how: nn.Tanh(),
-    "Mul": lambda how, factor: MulConstant(float(factor)),
+    "Mul": lambda how, factor: MulConstant(factor.item()),
 }

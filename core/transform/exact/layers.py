@@ -1,6 +1,6 @@
 """The layers of transform networks on float32 NumPy arrays (C, H, W), with Torch7's bits on a CPU.
 
-Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that :mod:`core.transform.from_t7`
+Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that :mod:`core.transform.networks.from_t7`
 and our own checkpoints give becomes one function; what it is called in Torch7 stands in :data:`TORCH7_NAMES`.
 """
 
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.arithmetic import Window
-from core.blas import Workers, cut
+from core.arithmetic.blas import Workers, cut
+from core.arithmetic.operations import Window
+from core.arithmetic.torch7 import Torch7Arithmetic
 from core.errors import TransformError
-from core.torch7 import Torch7Arithmetic
 from core.transform.exact.norms import Affine, normalise_by_statistics, normalise_instances
 from core.transform.exact.tanh import tanh
-from core.transform.layers import FrozenInstanceNorm2d, MulConstant, ShaveImage, TotalVariation
+from core.transform.networks.layers import FrozenInstanceNorm2d, MulConstant, ShaveImage, TotalVariation
 
 Float32 = NDArray[np.float32]
 Layer = Callable[[Float32], Float32]

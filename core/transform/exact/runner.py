@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from core.blas import blas_build
+from core.arithmetic.blas import blas_build
 from core.transform.exact.layers import TORCH7_NAMES, Float32, Layer, Machine, exact_layer
-from core.transform.layers import ResidualBlock
+from core.transform.networks.layers import ResidualBlock
 from core.transform.pixels import NetworkFormat
 from core.transform.runners import Batch
 
