@@ -8,8 +8,10 @@ Splitting a product can change its last bits. These splits do not, as measured w
 kernel (tests/core/arithmetic/test_blas.py checks them for random shapes):
 
 * columns of the (column-major) result: at multiples of 12, the width of a packed panel;
-* rows: at multiples of 640, two blocks of the kernel's 320. The last piece must keep at least 640 rows, and
-  the number of columns must leave a remainder of 0 or 4 when divided by 12.
+* rows: at multiples of 640, two blocks of the kernel's 320. The last piece must keep at least 640 rows. If
+  the number of columns leaves a remainder of 8 to 11 when divided by 12, the kernel computes the first 320
+  rows of every call by another routine for the last of these columns. :func:`sgemm_rows` therefore starts a
+  piece 320 rows earlier for them and drops the extra rows.
 
 With any other kernel no product is split. So the number of threads never changes a picture.
 """
@@ -37,6 +39,8 @@ Float32 = NDArray[np.float32]
 
 COLUMN_CUT = 12
 ROW_CUT = 640
+ROW_LEAD = 320
+LATE_REMAINDER = 8  # of the columns divided by COLUMN_CUT
 REFERENCE_KERNELS = ("Haswell", "Zen")  # both give the same bits; the goldens were made with the first
 
 
@@ -152,6 +156,30 @@ def sgemm(ta: bytes, tb: bytes, m: int, n: int, k: int, a: Matrix, b: Matrix, be
         ctypes.c_char_p(ta), ctypes.c_char_p(tb), _int(m), _int(n), _int(k), _float(1.0),
         a.address, _int(a.leading), b.address, _int(b.leading), _float(beta), c.address, _int(c.leading),
     )  # fmt: skip
+
+
+def lead_rows(start: int, columns: int) -> int:
+    """How many rows before ``start`` :func:`sgemm_rows` needs of its first factor."""
+    return ROW_LEAD if start > 0 and columns % COLUMN_CUT >= LATE_REMAINDER else 0
+
+
+def sgemm_rows(tb: bytes, start: int, k: int, a: Matrix, b: Matrix, beta: float, c: Float32) -> None:
+    """Rows of ``C = A op(B) + beta C`` from ``start`` on, with the bits of the whole product.
+
+    a: A without its first ``start`` rows; :func:`lead_rows` of those stand in memory before it.
+    c: (columns, rows) array, rows contiguous: the piece of C, changed.
+    """
+    columns, rows = c.shape
+    lead = lead_rows(start, columns)
+    late = columns % COLUMN_CUT if lead else 0
+    if columns > late:
+        sgemm(b"n", tb, rows, columns - late, k, a, b, beta, Matrix(c.ctypes.data, c.strides[0] // 4))
+    if late:
+        piece = np.zeros((late, lead + rows), np.float32)
+        piece[:, lead:] = c[-late:]
+        rest = b.column(columns - late) if tb == b"n" else b.row(columns - late)
+        sgemm(b"n", tb, lead + rows, late, k, a.row(-lead), rest, beta, Matrix.of(piece))
+        c[-late:] = piece[:, lead:]
 
 
 def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32) -> None:

@@ -22,8 +22,10 @@ from core.arithmetic.blas import (
     Workers,
     blas_build,
     cut,
+    lead_rows,
     scratch,
     sgemm,
+    sgemm_rows,
 )
 from core.arithmetic.operations import Window
 
@@ -46,20 +48,21 @@ def convolve(x: Float32, parameters: ConvolutionParameters, window: Window, work
     out = np.empty((n_out, height, width), np.float32)
     out[:] = bias[:, None, None]  # as in Torch7: the product is summed onto the bias, not the bias added last
     padded = _pad(x, window)
-    weights, result = Matrix.of(weight.reshape(n_out, taps)), Matrix.of(out.reshape(n_out, positions))
+    weights, result = Matrix.of(weight.reshape(n_out, taps)), out.reshape(n_out, positions)
 
     def rows(start: int, end: int) -> None:
-        top, bottom = start // width, -(-end // width)
-        columns = scratch((n_in, kh, kw, bottom - top, width))
-        _image_to_columns(padded, window, top, columns)
-        a = Matrix.of(columns.reshape(taps, -1)).row(start - top * width)
-        sgemm(b"n", b"n", end - start, n_out, taps, a, weights, 1.0, result.row(start))
+        lead = lead_rows(start, n_out)
+        columns = scratch((n_in, kh, kw, lead + end - start))
+        _image_to_columns(padded, window, width, start - lead, columns)
+        a = Matrix.of(columns.reshape(taps, -1)).row(lead)
+        sgemm_rows(b"n", start, taps, a, weights, 1.0, result[:, start:end])
 
     blocks = _row_blocks(positions, n_out, taps, workers.threads)
     if len(blocks) > 1 or workers.threads == 1:
         workers.run(partial(rows, *block) for block in blocks)
     else:
-        _convolve_by_channels(padded, window, weights, result, (n_out, n_in, height, width), workers)
+        sizes = (n_out, n_in, height, width)
+        _convolve_by_channels(padded, window, weights, Matrix.of(result), sizes, workers)
     return out
 
 
@@ -74,9 +77,9 @@ def _convolve_by_channels(
     """Convolve all positions at once, with the output channels divided among the threads."""
     n_out, n_in, height, width = sizes
     positions, taps = height * width, n_in * math.prod(window.kernel)
-    columns = scratch((n_in, *window.kernel, height, width))
+    columns = scratch((n_in, *window.kernel, positions))
     workers.run(
-        partial(_image_to_columns, padded[i:j], window, 0, columns[i:j])
+        partial(_image_to_columns, padded[i:j], window, width, 0, columns[i:j])
         for i, j in cut(n_in, workers.threads, 1)
     )
     a = Matrix.of(columns.reshape(taps, positions))
@@ -112,8 +115,8 @@ def convolve_backward(
             columns = scratch((count, (bottom - top) * width))
             columns[:, : start - top * width] = 0
             columns[:, end - top * width :] = 0
-            c = Matrix.of(columns).row(start - top * width)
-            sgemm(b"n", b"t", end - start, count, n_out, grads.row(start), b, 0.0, c)
+            c = columns[:, start - top * width : end - top * width]
+            sgemm_rows(b"t", start, n_out, grads.row(start), b, 0.0, c)
             cells = columns.reshape(last - first, *window.kernel, bottom - top, width)
             _columns_to_image(cells, window, top, out[first:last])
 
@@ -129,7 +132,7 @@ def _column_pieces(columns: int, pieces: int, multiple: int) -> list[tuple[int, 
 
 def _row_blocks(positions: int, columns: int, depth: int, pieces: int) -> list[tuple[int, int]]:
     """Blocks of positions that fit the cache, at least one per thread. One block if a split changes bits."""
-    if columns % COLUMN_CUT not in (0, 4) or not blas_build().matches_reference:
+    if not blas_build().matches_reference:
         return [(0, positions)]
     blocks = max(pieces, -(-positions * depth * 4 // BLOCK_BYTES))
     return cut(positions, blocks, ROW_CUT, last=ROW_CUT)
@@ -144,15 +147,26 @@ def _pad(x: Float32, window: Window) -> Float32:
     return padded
 
 
-def _image_to_columns(padded: Float32, window: Window, top: int, columns: Float32) -> None:
-    """Fill ``columns`` (nIn, kh, kw, rows, W') with the pixels of each tap, for output rows from ``top``."""
+def _image_to_columns(padded: Float32, window: Window, width: int, start: int, columns: Float32) -> None:
+    """Fill ``columns`` (nIn, kh, kw, positions) with the pixels of each tap.
+
+    The positions are those of the output in row-major order, ``width`` to a row, from ``start``.
+    """
     (sh, sw), (plane, row, pixel) = window.stride, padded.strides
-    np.copyto(
-        columns,
-        np.lib.stride_tricks.as_strided(
-            padded[:, top * sh :], columns.shape, (plane, row, pixel, sh * row, sw * pixel), writeable=False
-        ),
-    )
+    for first, last in _by_rows(start, start + columns.shape[-1], width):
+        y, x = divmod(first, width)
+        rows = max(1, (last - first) // width)
+        part = columns[..., first - start : last - start].reshape(*columns.shape[:3], rows, -1)
+        corner = padded[:, y * sh :, x * sw :]
+        strides = (plane, row, pixel, sh * row, sw * pixel)
+        np.copyto(part, np.lib.stride_tricks.as_strided(corner, part.shape, strides, writeable=False))
+
+
+def _by_rows(start: int, end: int, width: int) -> list[tuple[int, int]]:
+    """Positions cut into the rest of a row, whole rows, and the beginning of one; no empty ones."""
+    first, last = -(-start // width) * width, end // width * width
+    parts = [(start, first), (first, last), (last, end)] if first <= last else [(start, end)]
+    return [(i, j) for i, j in parts if i < j]
 
 
 def _columns_to_image(columns: Float32, window: Window, top: int, image: Float32) -> None:

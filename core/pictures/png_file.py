@@ -1,4 +1,4 @@
-"""PNG files of 8-bit RGB, byte for byte those of ``image.save``: the filter choice and zlib settings of libpng.
+"""PNG files of 8-bit RGB, byte for byte those of ``image.save``: libpng's filter choice and zlib settings.
 
 Matches libpng 1.6.39 with its defaults over zlib, as torch/image 5aa1881 called it. Pillow's own writer
 never tries the Average filter, and its wheels compress with zlib-ng, so that its files differ although the
@@ -31,7 +31,7 @@ _PROBE_SHA256 = "82ac96ba8d91d8d560b68a196aa69a3083c322391edff2fcf0ac7f7dd9c56d0
 
 
 def encode_png(pixels: Bytes, texts: Mapping[str, str] | None = None) -> bytes:
-    """The file of (H, W, 3) bytes. texts: keyword to text, each as a compressed zTXt chunk before the picture.
+    """The file of (H, W, 3) bytes. texts: by keyword, each a compressed zTXt chunk before the picture.
 
     Without texts these are the original's bytes wherever :func:`compresses_as_zlib`.
     """

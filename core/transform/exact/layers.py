@@ -1,7 +1,7 @@
 """The layers of transform networks on float32 NumPy arrays (C, H, W), with Torch7's bits on a CPU.
 
-Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that :mod:`core.transform.networks.from_t7`
-and our own checkpoints give becomes one function; what it is called in Torch7 stands in :data:`TORCH7_NAMES`.
+Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that a file of ours or of Torch7 gives
+becomes one function; what it is called in Torch7 stands in :data:`TORCH7_NAMES`.
 """
 
 from __future__ import annotations
