@@ -112,7 +112,7 @@ def choose(settings: Settings) -> Placement:
     splits = split_strategy(max(1, len(gpus)), settings.multigpu_strategy, settings.tv_weight)
     if settings.arithmetic == "torch7":
         notice = ("-arithmetic torch7 computes on the CPU; -gpu is not used",) if gpus else ()
-        return _torch7(settings, notice)
+        return torch7_placement(settings.threads, notice)
     if not gpus:
         return _on_cpu(settings, ())
     names = _gpu_names(gpus)
@@ -154,7 +154,7 @@ def native_placement(names: Sequence[str], splits: tuple[int, ...], autotune: bo
 
 def _on_cpu(settings: Settings, notices: tuple[str, ...]) -> Placement:
     if settings.arithmetic == "auto":
-        return _torch7(settings, (*notices, NATIVE_IS_FASTER))
+        return torch7_placement(settings.threads, (*notices, NATIVE_IS_FASTER))
     return _native_on_cpu(settings.threads, notices)
 
 
@@ -168,7 +168,8 @@ def _native_on_cpu(threads: float, notices: tuple[str, ...]) -> Placement:
     return Placement("native", ("cpu",), placement.arithmetics, (), notices)
 
 
-def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
+def torch7_placement(threads: float, notices: tuple[str, ...] = ()) -> Placement:
+    """The arithmetic of the original on the CPU. threads: 0 means all cores."""
     from core.arithmetic.blas import REFERENCE_KERNELS, blas_build
     from core.arithmetic.torch7 import Torch7Arithmetic
 
@@ -179,7 +180,7 @@ def _torch7(settings: Settings, notices: tuple[str, ...]) -> Placement:
             f"; the reference runs used OpenBLAS with kernel {REFERENCE_KERNELS[0]}. Expect different "
             "rounding and, after some iterations, a visibly different picture"
         )
-    arithmetic = Torch7Arithmetic(int(settings.threads))
+    arithmetic = Torch7Arithmetic(int(threads))
     return Placement("torch7", ("cpu",), (arithmetic,), (), (*notices, found))
 
 

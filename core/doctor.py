@@ -41,6 +41,7 @@ def examine(models: Path, self_test: Callable[[], str]) -> Iterator[Finding]:
     yield from _optional_packages()
     yield _blas()
     yield _exactness(self_test)
+    yield _png_files()
     yield from _models(models)
     yield _disk()
     yield _memory()
@@ -121,6 +122,15 @@ def _exactness(self_test: Callable[[], str]) -> Finding:
         remedy = "see BLAS above, and docs/exactness.md"
         return Finding("exactness", PROBLEM, f"a reference run differs: {difference}", remedy)
     return Finding("exactness", FINE, "equal to a reference run of the original program in every stage")
+
+
+def _png_files() -> Finding:
+    from core.pictures.png_file import OTHER_ZLIB, compresses_as_zlib
+
+    if not compresses_as_zlib():
+        remedy = "use a Python that is linked against zlib, where PNG files have to be equal"
+        return Finding("PNG files", PROBLEM, OTHER_ZLIB, remedy)
+    return Finding("PNG files", FINE, "compressed as by the original (-png_text 0 leaves our text out)")
 
 
 def _models(folder: Path) -> Iterator[Finding]:

@@ -107,12 +107,21 @@ def _numbers(values: list[float]) -> str:
 @click.option(
     "--inputs", multiple=True, type=click.Path(path_type=Path), help="A folder to search for the inputs."
 )
-def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
+@click.option(
+    "--strip",
+    type=click.Path(path_type=Path),
+    help="Only copy the PNG file PICTURE to this name without our text, as the original would write it.",
+)
+def reproduce_command(picture: Path, inputs: tuple[Path, ...], strip: Path | None) -> None:
     """Make PICTURE again from its record and compare; the exit status is 1 if it is not identical.
 
     Inputs are found by checksum in the folders of --inputs, the current folder and the picture's folder.
     """
     from core.records.records import read_record
+
+    if strip is not None:
+        _strip(picture, strip)
+        return
 
     try:
         record = read_record(picture)
@@ -124,6 +133,19 @@ def reproduce_command(picture: Path, inputs: tuple[Path, ...]) -> None:
         _fail("reproduce", f"{picture}: its record is damaged")
     click.echo("\n".join(lines))
     sys.exit(int(not identical))
+
+
+def _strip(picture: Path, target: Path) -> None:
+    from core.pictures.png_file import OTHER_ZLIB, compresses_as_zlib
+    from core.pictures.strip import strip_png
+
+    try:
+        strip_png(picture, target)
+    except NeuralStyleError as error:
+        _fail("reproduce", str(error))
+    if not compresses_as_zlib():
+        _tell(OTHER_ZLIB)
+    click.echo(f"{target}: {target.stat().st_size:,} bytes, without the record")
 
 
 def _repeat_neural_style(record: Record, folders: Sequence[Path]) -> tuple[list[str], bool]:
@@ -186,7 +208,7 @@ def _repeat_fast_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
     opened = open_model(settings)
     if record["runtime"] != opened.runner.description:
         _tell(f"made with {record['runtime']}; this machine uses {opened.runner.description}")
-    _tell_of_other_versions(record, environment())
+    _tell_of_other_versions(record, environment(settings))
     identical = is_reproduced(settings, opened, record)
     return ["identical: every pixel" if identical else "not identical"], identical
 

@@ -26,6 +26,7 @@ PROGRAM = "fast_neural_style"
 _notice = partial(notice_above_bar, program=PROGRAM)
 SHAPING = (  # the flags that change the frames of a video
     *("image_size", "median_filter", "runtime", "instance_norm", "value_range", "output_value_range"),
+    "arithmetic",
     *("channel_order", "layout", "model_size", "gpu", "tf32", "fps", "match_histogram"),
 )
 

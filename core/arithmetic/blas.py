@@ -52,6 +52,11 @@ class BlasBuild(NamedTuple):
     kernel: str
 
     @property
+    def description(self) -> str:
+        """For a person."""
+        return f"{self.library} {self.version}, kernel {self.kernel}"
+
+    @property
     def matches_reference(self) -> bool:
         """Whether matrix products have the bits of the reference runs."""
         return self.library == "openblas" and self.kernel in REFERENCE_KERNELS

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 from core.atomic import replaced_when_complete
 from core.errors import ImageError
+from core.pictures.png_file import encode_png
 
 Image = NDArray[np.float64]
 MEANS_BGR = np.array([103.939, 116.779, 123.68]).reshape(3, 1, 1)
@@ -104,15 +104,34 @@ def _read_8bit(path: str | os.PathLike[str], file_format: str) -> NDArray[np.uin
             raise ImageError(
                 f"{os.fspath(path)}: a {file_format} with more than 8 bits per channel; convert it to PNG"
             )
-        garbled = {"CMYK": "CMYK", "P": "palette with transparency"}.get(picture.mode)
-        if garbled and (picture.mode == "CMYK" or "transparency" in picture.info):
-            warnings.warn(
-                f"{os.fspath(path)}: the original garbles a {garbled} picture; here it is loaded correctly",
-                stacklevel=3,
-            )
+        if picture.mode == "P" and "transparency" in picture.info:
+            _warn_of_garbled(path, "palette picture with transparency")
+        if picture.mode == "CMYK":
+            return _from_cmyk(path, picture)
         if picture.mode in ("RGBA", "LA"):
             picture = _without_alpha(picture)
         return np.asarray(picture.convert("RGB"))
+
+
+def _from_cmyk(path: str | os.PathLike[str], picture: PillowImage.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) bytes of a CMYK JPEG, also of one stored as YCCK: black included, Adobe's inversion or not.
+
+    The original takes the first three planes as they are stored for R,G,B. That is right, and equal to this,
+    for a file with Adobe's marker whose pixels hold no black.
+    """
+    inks = np.asarray(picture)  # Pillow takes every file for one of Adobe's, which store 255 - ink
+    if "adobe" not in picture.info:
+        picture = PillowImage.fromarray(255 - inks, "CMYK")
+    colours = np.asarray(picture.convert("RGB"))
+    if not np.array_equal(colours, 255 - inks[..., :3]):
+        _warn_of_garbled(path, "CMYK picture, which has black or is not stored as Adobe does")
+    return colours
+
+
+def _warn_of_garbled(path: str | os.PathLike[str], what: str) -> None:
+    warnings.warn(
+        f"{os.fspath(path)}: the original garbles this {what}; it is loaded properly here", stacklevel=4
+    )
 
 
 def _without_alpha(picture: PillowImage.Image) -> PillowImage.Image:
@@ -157,8 +176,8 @@ def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, s
     """Write a float64 (3, H, W), R,G,B picture. The extension determines the format.
 
     As in the original, values are clamped to 0..1, multiplied by 255 and truncated, not rounded. JPEG files
-    are byte-identical to the original's: quality 75, 4:2:0. The file appears complete or not at all.
-    texts: text entries for a PNG file.
+    (quality 75, 4:2:0) and PNG files without texts are byte-identical to the original's. The file appears
+    complete or not at all. texts: text entries for a PNG file.
 
     Returns the sha256 of the written bytes. (The file may be gone by the time its record is made.)
     Raises: ImageError.
@@ -166,19 +185,22 @@ def save_image(path: str | os.PathLike[str], image: Image, texts: Mapping[str, s
     check_writable(path)
     target = Path(path)
     file_format = SAVERS[_extension(path).lower().replace("jpeg", "jpg")]
-    options: dict[str, Any] = {"JPEG": {"quality": 75, "subsampling": 2}}.get(file_format, {})
-    if file_format == "PNG" and texts:
-        options["pnginfo"] = PngInfo()
-        for keyword, text in texts.items():
-            options["pnginfo"].add_text(keyword, text, zip=True)
-    encoded = io.BytesIO()
     try:
-        PillowImage.fromarray(to_bytes(image)).save(encoded, file_format, **options)
+        encoded = _encoded(to_bytes(image), file_format, texts or {})
         with replaced_when_complete(target) as file:
-            file.write(encoded.getbuffer())
+            file.write(encoded)
     except OSError as error:
         raise ImageError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
-    return hashlib.sha256(encoded.getbuffer()).hexdigest()
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _encoded(pixels: NDArray[np.uint8], file_format: str, texts: Mapping[str, str]) -> bytes:
+    if file_format == "PNG":
+        return encode_png(pixels, texts)
+    options: dict[str, Any] = {"JPEG": {"quality": 75, "subsampling": 2}}.get(file_format, {})
+    encoded = io.BytesIO()
+    PillowImage.fromarray(pixels).save(encoded, file_format, **options)
+    return encoded.getvalue()
 
 
 def to_bytes(image: Image) -> NDArray[np.uint8]:

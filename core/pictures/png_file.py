@@ -27,6 +27,10 @@ CHANNELS = 3
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 _BYTES_AT_ONCE = 1 << 17  # rows that are filtered together stay in the cache
 _SMALL = 16384  # bytes of filtered rows up to which libpng declares a smaller window
+OTHER_ZLIB = (
+    "this Python compresses with another library than zlib (zlib-ng?): the pixels of PNG files are the "
+    "original's, their bytes are not"
+)
 _PROBE_SHA256 = "82ac96ba8d91d8d560b68a196aa69a3083c322391edff2fcf0ac7f7dd9c56d05"  # by zlib 1.2.13
 
 

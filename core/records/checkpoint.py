@@ -27,7 +27,7 @@ from core.settings.neural_style import Settings
 KEY = "neural_style.run"
 FORMAT = 1
 TWISTER_WORDS = 624
-NOT_DECIDING = frozenset(("save_iter", "num_iterations"))
+NOT_DECIDING = frozenset(("save_iter", "num_iterations", "png_text"))
 REQUIRED = {"lbfgs": {"x", "g"}, "adam": {"x", "g", "m", "v"}}
 
 

@@ -26,7 +26,7 @@ from core.settings.slow_neural_style import SlowSettings
 PROGRAM = "neural_style"
 PACKAGES = ("torch", "numpy", "scipy", "pillow")
 NOT_SHAPING = (
-    *("threads", "seconds", "print_iter", "save_iter", "checkpoint_iter", "output_image"),
+    *("threads", "seconds", "print_iter", "save_iter", "checkpoint_iter", "output_image", "png_text"),
     *("print_every", "save_every"),  # of slow_neural_style
 )
 INPUTS = ("content_image", "style_image", "init_image")
@@ -116,10 +116,9 @@ def run_identity(settings: Settings, placement: Placement) -> records.Record:
 
 def environment() -> dict[str, str]:
     """What can change the result besides the flags: package versions and the BLAS kernel."""
-    build = blas_build()
     return {
         **records.machine(),
-        "blas": f"{build.library} {build.version}, kernel {build.kernel}",
+        "blas": blas_build().description,
         **{name: records.package_version(name) for name in PACKAGES},
     }
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import warnings
 from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,7 @@ from core.models.checksums import file_digests
 from core.models.proof.equivalents import published_sha256
 from core.models.registry import find_model_file
 from core.pictures.images import Image, save_image
+from core.pictures.png_file import OTHER_ZLIB, compresses_as_zlib
 from core.settings.flags import flags_of
 
 if TYPE_CHECKING:
@@ -57,11 +59,16 @@ def save_with_record(
     """Write a picture, then its record file, which also holds the entries of ``more``.
 
     not_shaping: entries and flags that the text of a PNG leaves out, because they do not change the picture.
-    So the same run gives the same PNG, byte for byte. Raises: ImageError.
+    So the same run gives the same PNG, byte for byte. With -png_text 0 a PNG has no text and the bytes of the
+    original's file.
+    Warns (UserWarning): Python's zlib does not compress as the original's. Raises: ImageError.
     """
     text = {name: value for name, value in record.items() if name not in not_shaping}
     text["settings"] = {name: value for name, value in record["settings"].items() if name not in not_shaping}
-    written = save_image(path, picture, {KEYWORD: json.dumps(text)})
+    has_text = record["settings"]["png_text"] != 0
+    if not has_text and Path(path).suffix.lower() == ".png" and not compresses_as_zlib():
+        warnings.warn(OTHER_ZLIB, stacklevel=2)
+    written = save_image(path, picture, {KEYWORD: json.dumps(text)} if has_text else None)
     _write_beside(Path(path), {**record, "sha256": written, **more})
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.settings.flags import flag
-from core.settings.neural_style import format_number
+from core.settings.neural_style import check_png_text, format_number
 
 INSTANCE_NORMS = ("auto", "normalise", "affine")
 VALUE_RANGES = ("vgg", "resnet", "0-255", "0-1", "-1-1")
 CHOICES = {
     "backend": ("cuda", "opencl"),
     "runtime": ("onnx", "torch"),
+    "arithmetic": ("native", "torch7"),
     "instance_norm": INSTANCE_NORMS,
     "value_range": ("", *VALUE_RANGES),
     "output_value_range": ("", *VALUE_RANGES),
@@ -64,6 +65,11 @@ class TransformSettings:
     use_cudnn: float = flag(1.0, "0 keeps PyTorch from using cuDNN on a GPU")
     cudnn_benchmark: float = flag(0.0, "1 tries all convolution algorithms for each new size, on a GPU")
     runtime: str = flag("onnx", "onnx (ONNX Runtime)|torch (PyTorch)", ours=True)
+    arithmetic: str = flag(
+        "native",
+        "native (that of -runtime)|torch7 (CPU; the original's picture, byte for byte)",
+        ours=True,
+    )
     verbose: float = flag(0.0, "1 prints what was detected about the network and how it is run", ours=True)
     instance_norm: str = flag(
         "auto", "Instance norm of a .t7: auto (as trained)|normalise|affine (scale and shift only)", ours=True
@@ -95,6 +101,9 @@ class TransformSettings:
     threads: float = flag(0.0, "CPU threads of one forward pass; 0 means all cores", ours=True)
     tensorrt: float = flag(0.0, "1 tries TensorRT before CUDA", ours=True)
     tf32: float = flag(0.0, "1 allows TF32 on the GPU: factors rounded to 10 bits", ours=True)
+    png_text: float = flag(
+        1.0, "0 writes PNG files without our text entry: the bytes of the original's files", ours=True
+    )
     require_gpu: float = flag(
         0.0, "1 stops with an error if -gpu cannot be used; 0 runs on the CPU then", ours=True
     )
@@ -139,6 +148,7 @@ class TransformSettings:
             raise SettingsError(
                 f"-temporal_alpha {format_number(self.temporal_alpha)}: must be from 0 to below 1"
             )
+        check_png_text(self.png_text)
         if self.fps <= 0:
             raise SettingsError(f"-fps {format_number(self.fps)}: must be greater than 0")
 
@@ -176,6 +186,21 @@ class TransformSettings:
             raise SettingsError("-tile: not available with -runtime torch; leave one of them out")
         if self.runtime == "torch" and self.tensorrt:
             raise SettingsError("-tensorrt 1: not available with -runtime torch; leave one of them out")
+
+        if self.arithmetic == "torch7":
+            self._check_exact()
+
+    def _check_exact(self) -> None:
+        """What has no place in the original's arithmetic. Raises: SettingsError."""
+        cases = (
+            (self.gpu >= 0 or bool(self.require_gpu), "-gpu", "it computes on the CPU; use -gpu -1"),
+            (self.runtime == "torch", "-runtime torch", "it is a runtime of its own; leave one of them out"),
+            (self.layout == "nhwc", "-layout nhwc", "it knows nchw only"),
+            (self.tile > 0, "-tile", "it works in blocks by itself; leave -tile out"),
+        )
+        for wrong, flags, reason in cases:
+            if wrong:
+                raise SettingsError(f"{flags} with -arithmetic torch7: {reason}")
 
     @property
     def takes_one_picture(self) -> bool:

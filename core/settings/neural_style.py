@@ -97,7 +97,9 @@ class Settings:
         "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
     )
     threads: float = flag(0.0, "CPU threads; 0 means all cores; no effect on exact pictures", ours=True)
-
+    png_text: float = flag(
+        1.0, "0 writes PNG files without our text entry: the bytes of the original's files", ours=True
+    )
     checkpoint_iter: float = flag(
         0.0, "Save a checkpoint for -resume every this many iterations; 0: never", ours=True
     )
@@ -159,6 +161,7 @@ class Settings:
         for name in ("content_image", "output_image", "model_file"):
             if not getattr(self, name):
                 raise SettingsError(f"-{name}: the file name is empty")
+        check_png_text(self.png_text)
         if not self.style_image:
             raise SettingsError("-style_image: the file name is empty")
         if not all(self.style_image):
@@ -217,6 +220,12 @@ class Settings:
             ),
         )
         return [sentence for applies, sentence in cases if applies]
+
+
+def check_png_text(value: float) -> None:
+    """It is a switch. Raises: SettingsError."""
+    if value not in (0, 1):
+        raise SettingsError(f"-png_text {format_number(value)}: must be 0 or 1")
 
 
 def split_commas(text: str) -> Strings:

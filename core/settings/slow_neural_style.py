@@ -11,7 +11,14 @@ from typing import Any
 from core.errors import SettingsError
 from core.settings import checks
 from core.settings.flags import flag
-from core.settings.neural_style import LARGEST, SINGLE_PRECISION, Numbers, Strings, format_number
+from core.settings.neural_style import (
+    LARGEST,
+    SINGLE_PRECISION,
+    Numbers,
+    Strings,
+    check_png_text,
+    format_number,
+)
 from core.settings.training import BACKENDS, PREPROCESSINGS, STYLE_TARGET_TYPES
 
 SLOW_CHOICES = {
@@ -57,6 +64,9 @@ class SlowSettings:
     use_cudnn: float = flag(1.0, "0 turns cuDNN off on a GPU")
     seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time", ours=True)
     threads: float = flag(0.0, "CPU threads; 0 means all cores", ours=True)
+    png_text: float = flag(
+        1.0, "0 writes PNG files without our text entry: the bytes of the original's files", ours=True
+    )
 
     def replace(self, **changes: Any) -> SlowSettings:
         """A copy with some fields changed."""
@@ -70,6 +80,7 @@ class SlowSettings:
         checks.positive(self, "image_size", "style_image_size", "num_iterations")
         checks.whole(self, "num_iterations", "threads")
         checks.at_most(self, SLOW_LARGEST)
+        check_png_text(self.png_text)
         checks.files(self, "content_image", "style_image", "loss_network", "output_image")
         for kind in ("content", "style", "deepdream"):
             checks.weights(self, kind)

@@ -43,6 +43,8 @@ class OpenedModel:
 def open_model(settings: TransformSettings) -> OpenedModel:
     """Open the network of flag -model. Raises: T7Error, TransformError, DeviceError."""
     path = Path(settings.model)
+    if settings.arithmetic == "torch7":
+        return _opened_exact(path, settings)
     if path.suffix.lower() != ".onnx":
         from core.transform.networks.load import load_network
 
@@ -52,6 +54,26 @@ def open_model(settings: TransformSettings) -> OpenedModel:
             f"{path}: -runtime torch reads .t7, .safetensors and .pth files; use -runtime onnx for .onnx"
         )
     return _opened_onnx(path, settings)
+
+
+def _opened_exact(path: Path, settings: TransformSettings) -> OpenedModel:
+    from core.devices import torch7_placement
+    from core.transform.exact.runner import ExactRunner
+    from core.transform.networks.load import load_network
+
+    if path.suffix.lower() == ".onnx":
+        from core.transform.exact.from_onnx import network_of_onnx
+
+        network = network_of_onnx(path)
+    else:
+        network = load_network(path, settings.instance_norm)
+    placement = torch7_placement(settings.threads)
+    how = _as_asked(network.format, settings)
+    try:
+        runner = ExactRunner(network.module, how, placement.first, int(settings.threads))
+    except TransformError as error:
+        raise TransformError(f"{path}: {error}") from None
+    return OpenedModel(runner, (*network.notices, *placement.notices))
 
 
 def _opened_network(network: TransformNetwork, settings: TransformSettings) -> OpenedModel:

@@ -15,6 +15,7 @@ PACKAGES = ("numpy", "pillow")
 NOT_SHAPING = (
     *("output_image", "timing", "verbose", "jobs", "recursive", "sorted", "skip_existing", "threads"),
     *("require_gpu", "input_video", "output_video", "fps", "temporal_alpha", "input_dir", "output_dir"),
+    "png_text",
 )
 
 
@@ -34,7 +35,7 @@ class Recorder:
         record: records.Record = {
             **run_identity(alone, self._model),
             "runtime": self._runtime,
-            "environment": environment(),
+            "environment": environment(self._settings),
             "pixels_sha256": records.pixels_digest(to_bytes(picture)),
         }
         records.save_with_record(target, picture, record, NOT_SHAPING)
@@ -55,6 +56,11 @@ def run_identity(settings: TransformSettings, model: dict[str, str] | None = Non
     }
 
 
-def environment() -> dict[str, str]:
+def environment(settings: TransformSettings) -> dict[str, str]:
     """Machine and package versions: besides flags and runtime, these may change the bits of a result."""
-    return {**records.machine(), **{name: records.package_version(name) for name in PACKAGES}}
+    found = {**records.machine(), **{name: records.package_version(name) for name in PACKAGES}}
+    if settings.arithmetic == "torch7":
+        from core.arithmetic.blas import blas_build
+
+        found["blas"] = blas_build().description
+    return found

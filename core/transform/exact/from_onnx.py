@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import nn
 
 from caffe_loader.errors import printable
 from core.errors import TransformError
+from core.transform.networks.channels import output_channels
 from core.transform.networks.layers import MulConstant, ResidualBlock, ShaveImage, named
 from core.transform.networks.transform_network import TransformNetwork
 from core.transform.onnx.file import read_onnx
@@ -54,11 +55,21 @@ def network_of_onnx(path: Path) -> TransformNetwork:
         )
     try:
         _check_pixels(metadata)
-        module = named(_Graph(model).layers())
-    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError):
+        module = named(_Graph(model).layers()).eval().requires_grad_(False)
+        network = TransformNetwork(module, metadata.preprocessing, path)
+        output_channels(module)
+        _ = network.geometry
+    except (
+        TransformError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ):
         raise TransformError(f"{shown}: -arithmetic torch7: no graph of nstyle convert; {source}") from None
-    module.eval().requires_grad_(False)
-    return TransformNetwork(module, metadata.preprocessing, path)
+    return network
 
 
 def _check_pixels(metadata: ModelMetadata) -> None:
@@ -97,7 +108,7 @@ class _Graph:
     def _residual(self, node: NodeProto) -> tuple[nn.Module, str]:
         """Two branches that are added, and the tensor at which they part."""
         body, shortcut = node.input
-        fork, layer = shortcut, nn.Identity()
+        fork, layer = shortcut, cast(nn.Module, nn.Identity())
         if (crop := self._nodes.get(shortcut)) is not None and crop.op_type == "Slice":
             fork = crop.input[0]
             layer = named(self._between(fork, shortcut))[0]
@@ -105,15 +116,15 @@ class _Graph:
 
 
 def _convolution(how: dict[str, Any], weight: Array, bias: Array | None = None) -> nn.Module:
-    outputs, inputs, *kernel = weight.shape
-    return _with_weights(nn.Conv2d(inputs, outputs, kernel, how["strides"], _padding(how)), weight, bias)
+    outputs, inputs, high, wide = weight.shape
+    layer = nn.Conv2d(inputs, outputs, (high, wide), tuple(how["strides"]), _padding(how))
+    return _with_weights(layer, weight, bias)
 
 
 def _full_convolution(how: dict[str, Any], weight: Array, bias: Array | None = None) -> nn.Module:
-    inputs, outputs, *kernel = weight.shape
-    layer = nn.ConvTranspose2d(
-        inputs, outputs, kernel, how["strides"], _padding(how), tuple(how["output_padding"])
-    )
+    inputs, outputs, high, wide = weight.shape
+    strides, more = tuple(how["strides"]), tuple(how["output_padding"])
+    layer = nn.ConvTranspose2d(inputs, outputs, (high, wide), strides, _padding(how), more)
     return _with_weights(layer, weight, bias)
 
 

@@ -1,7 +1,7 @@
 """The layers of transform networks on float32 NumPy arrays (C, H, W), with Torch7's bits on a CPU.
 
-Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that a file of ours or of Torch7 gives
-becomes one function; what it is called in Torch7 stands in :data:`TORCH7_NAMES`.
+Matches nn 8726825 (THNN on the CPU, one BLAS thread). Each PyTorch module that a file gives becomes one
+function; what it is called in Torch7 stands in :data:`TORCH7_NAMES`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.arithmetic.blas import Workers, cut
-from core.arithmetic.operations import Window
-from core.arithmetic.torch7 import Torch7Arithmetic
+from core.arithmetic.operations import Arithmetic, Window
 from core.errors import TransformError
 from core.transform.exact.norms import Affine, normalise_by_statistics, normalise_instances
 from core.transform.exact.tanh import tanh
@@ -45,19 +44,16 @@ TORCH7_NAMES: dict[type[nn.Module], str] = {
 
 
 class Machine:
-    """What the layers compute with: products in Torch7's order, and threads for work by channels.
+    """What the layers compute with: products in Torch7's order, and threads for work by channels."""
 
-    threads: 0 means all cores; the result does not depend on it.
-    """
+    def __init__(self, arithmetic: Arithmetic, threads: int) -> None:
+        self.arithmetic = arithmetic
+        self._workers = Workers(threads)
 
-    def __init__(self, threads: int = 0) -> None:
-        self.arithmetic = Torch7Arithmetic(threads)
-        self._workers = Workers(self.arithmetic.threads)
-
-    def by_channels(self, x: Float32, piece: Callable[[slice, Float32], object]) -> Float32:
+    def by_channels(self, x: Float32, piece: Callable[[slice, Float32], None]) -> Float32:
         """A new array like ``x``, of which ``piece`` fills some channels at a time."""
         out = np.empty_like(x)
-        parts = cut(len(x), self.arithmetic.threads, 1)
+        parts = cut(len(x), self._workers.threads, 1)
         self._workers.run(partial(piece, slice(start, end), out) for start, end in parts)
         return out
 
@@ -77,7 +73,12 @@ def _(module: nn.Conv2d, machine: Machine) -> Layer:
     # Kept: without a bias the sum begins at zero.
     bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
     parameters = arithmetic.convolution(_array(module.weight), bias, module.groups)
-    return lambda x: arithmetic.convolve(x, parameters, window)
+
+    def layer(x: Float32) -> Float32:
+        out: Float32 = arithmetic.convolve(x, parameters, window)
+        return out
+
+    return layer
 
 
 @exact_layer.register
@@ -141,10 +142,10 @@ def _affine(module: nn.InstanceNorm2d | nn.BatchNorm2d | FrozenInstanceNorm2d) -
 
 @exact_layer.register
 def _(module: nn.ReLU, machine: Machine) -> Layer:
-    def layer(x: Float32) -> Float32:
-        return machine.by_channels(x, lambda part, out: np.maximum(x[part], 0, out=out[part]))
+    def rectify(x: Float32, part: slice, out: Float32) -> None:
+        np.maximum(x[part], 0, out=out[part])
 
-    return layer
+    return lambda x: machine.by_channels(x, partial(rectify, x))
 
 
 @exact_layer.register

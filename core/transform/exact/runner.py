@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from core.arithmetic.blas import blas_build
+from core.arithmetic.cores import available_cores
+from core.arithmetic.operations import Arithmetic
 from core.transform.exact.layers import TORCH7_NAMES, Float32, Layer, Machine, exact_layer
 from core.transform.networks.layers import ResidualBlock
 from core.transform.pixels import NetworkFormat
@@ -30,16 +31,18 @@ class ExactRunner:
     """See :class:`core.transform.runners.Runner`.
 
     Args:
-        threads: 0 means all cores; the result does not depend on it.
+        arithmetic: torch7, which any number of threads gives the same bits.
 
     Raises: TransformError: a layer that is none of the original's.
     """
 
-    def __init__(self, module: nn.Sequential, network_format: NetworkFormat, threads: int = 0) -> None:
+    description = "torch7 arithmetic on the CPU"
+
+    def __init__(
+        self, module: nn.Sequential, network_format: NetworkFormat, arithmetic: Arithmetic, threads: int = 0
+    ) -> None:
         self.format = network_format
-        build = blas_build()
-        self.description = f"torch7 arithmetic, {build.library} {build.version} {build.kernel}"
-        self._parts = _parts(module, Machine(threads))
+        self._parts = _parts(module, Machine(arithmetic, threads or available_cores()))
 
     def run(self, batch: Batch) -> Batch:
         """float32 (N, 3, H, W) to (N, 3, H', W'). Kept: a batch is its pictures one by one."""
