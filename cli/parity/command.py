@@ -55,17 +55,21 @@ def parity_command(
 
 
 def _fast() -> tuple[list[list[str]], int]:
+    from cli.parity.exact_jobs import job_distances
     from cli.parity.transform import HEADER, distances
 
     rows, failed = [list(HEADER)], 0
     _show(rows[0])
-    for runtime in ("onnx", "torch"):
-        for distance in distances(runtime):
+    for runtime in ("torch7", "onnx", "torch"):
+        for distance in (*distances(runtime), *job_distances(runtime)):
             rows.append(distance.row())
             _show(rows[-1])
             if not distance.passed:
                 failed += 1
-                click.echo("    differs by more than the limit")
+                limit = "    not equal" if runtime == "torch7" else "    differs by more than the limit"
+                click.echo(limit)
+            for detail in distance.details:
+                click.echo(f"    {detail}")
     if len(rows) == 1:
         raise click.ClickException("no reference runs found: they belong in ../shared beside the clone")
     click.echo(f"{len(rows) - 1 - failed} passed, {failed} failed")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 FOLDED = {"batch": "batch normalisation", "frozen": "inert instance normalisation"}
 PADDINGS = {"reflect": nn.ReflectionPad2d, "edge": nn.ReplicationPad2d, "constant": nn.ZeroPad2d}
+UNREADABLE = (  # what taking a graph apart meets where it is another than ours
+    *(TransformError, LookupError, ValueError, TypeError),
+    *(AttributeError, ArithmeticError, RuntimeError),
+)
 Array = NDArray[Any]
 
 
