@@ -22,7 +22,8 @@ from core.settings.fast_neural_style import INSTANCE_NORMS
     show_default=True,
     help="For a .t7: as trained, normalise, or affine (only scale and shift: Torch since August 2017).",
 )
-def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str) -> None:
+@click.option("--exact", is_flag=True, help="Compare the result with the run in torch7 arithmetic, too.")
+def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str, exact: bool) -> None:
     """Write the network SOURCE (.t7, .pth, .safetensors, or an old .onnx) as the ONNX file TARGET.
 
     The result takes batches and pictures of any size. Its output is compared with the source's before the
@@ -31,7 +32,7 @@ def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str) 
     from core.transform.convert import convert
 
     try:
-        done = convert(source, target, half=fp16, instance_norm=instance_norm)
+        done = convert(source, target, half=fp16, instance_norm=instance_norm, exact=exact)
     except NeuralStyleError as error:
         click.echo(f"nstyle convert: {error}", err=True)
         sys.exit(1)
@@ -42,3 +43,5 @@ def convert_command(source: Path, target: Path, fp16: bool, instance_norm: str) 
     click.echo(
         f"largest difference to {source.name}: {done.difference:.2e} of the output's range ({sizes} pixels)"
     )
+    if done.exact is not None:
+        click.echo(done.exact.sentence)

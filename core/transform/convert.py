@@ -14,8 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from caffe_loader.errors import printable
+from core.devices import torch7_placement
 from core.errors import TransformError
 from core.pictures.images import Image
+from core.transform.exact.from_onnx import network_of_model
+from core.transform.exact.referee import Verdict, judge
+from core.transform.exact.runner import ExactRunner
 from core.transform.networks.load import load_network, source_digest
 from core.transform.networks.transform_network import TransformNetwork
 from core.transform.onnx.file import read_onnx, write_onnx
@@ -41,7 +45,8 @@ class Conversion:
 
     difference: largest difference between source and result on the probe pictures, as a share of the
     output's range.  probes: the sizes of the probe batches, (N, H, W).  changes: what was changed in the
-    graph.  notices: remarks about the source file for the user.
+    graph.  notices: remarks about the source file for the user.  exact: the result of the comparison with
+    the run in torch7 arithmetic, if it was asked for.
     """
 
     target: Path
@@ -49,6 +54,7 @@ class Conversion:
     probes: tuple[tuple[int, int, int], ...]
     changes: tuple[str, ...]
     notices: tuple[str, ...]
+    exact: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,17 @@ class _Source:
     metadata: ModelMetadata
     changes: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    network: TransformNetwork | None = None
 
 
-def convert(source: Path, target: Path, *, half: bool = False, instance_norm: str = "auto") -> Conversion:
+def convert(
+    source: Path, target: Path, *, half: bool = False, instance_norm: str = "auto", exact: bool = False
+) -> Conversion:
     """Convert ``source`` to the ONNX file ``target``; nothing is written unless both give the same pictures.
 
     half: weights and arithmetic in float16; instance normalisation, input and output stay float32.
     instance_norm: see :func:`core.transform.networks.from_t7.to_modules`.
+    exact: compare the result with the run in torch7 arithmetic, too.
 
     Raises: T7Error, TransformError: the source cannot be read or converted, or the pictures differ.
     """
@@ -87,8 +97,22 @@ def convert(source: Path, target: Path, *, half: bool = False, instance_norm: st
         trial = Path(folder) / target.name
         write_onnx(model, trial)
         difference = _proved(made.runner, trial, probes, HALF_TOLERANCE if half else TOLERANCE)
+        verdict = _against_exact(made, source, trial, probes) if exact else None
         trial.replace(target)
-    return Conversion(target, difference, probes, made.changes, made.notices)
+    return Conversion(target, difference, probes, made.changes, made.notices, verdict)
+
+
+def _against_exact(
+    made: _Source, source: Path, trial: Path, probes: Sequence[tuple[int, int, int]]
+) -> Verdict:
+    """The judgement on the file. Raises: TransformError: torch7 arithmetic cannot run the network."""
+    network = made.network
+    if network is None:
+        write_metadata(made.model, made.metadata)
+        network = network_of_model(made.model, source)
+    runner = ExactRunner(network.module, network.format, torch7_placement(0).first)
+    result = onnx_runner(read_onnx(trial), SessionSettings())
+    return judge(result, runner, [probe_picture(height, width) for _, height, width in probes])
 
 
 def _check_names(source: Path, target: Path) -> None:
@@ -104,7 +128,8 @@ def _check_names(source: Path, target: Path) -> None:
 def _from_network(path: Path, instance_norm: str) -> _Source:
     network = load_network(path, instance_norm)
     runner = TorchRunner(network.module, network.format, torch.device("cpu"))
-    return _Source(runner, to_onnx(network.module), _network_metadata(network), notices=network.notices)
+    model, metadata = to_onnx(network.module), _network_metadata(network)
+    return _Source(runner, model, metadata, notices=network.notices, network=network)
 
 
 def _network_metadata(network: TransformNetwork) -> ModelMetadata:

@@ -38,13 +38,17 @@ Array = NDArray[Any]
 
 
 def network_of_onnx(path: Path) -> TransformNetwork:
-    """The network of a file that ``nstyle convert`` or a training wrote.
+    """The network of a file. Raises: TransformError: as :func:`network_of_model`."""
+    return network_of_model(read_onnx(path), path)
+
+
+def network_of_model(model: ModelProto, path: Path) -> TransformNetwork:
+    """The network of a model that ``nstyle convert`` or a training wrote. path: to be named in messages.
 
     Raises: TransformError: of others, or with a normalisation that the conversion took away; naming the file
     it was converted from.
     """
     shown = printable(str(path))
-    model = read_onnx(path)
     metadata = read_metadata(model)
     if metadata is None:
         raise TransformError(
