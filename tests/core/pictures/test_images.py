@@ -1,5 +1,6 @@
 """Pictures: decoding, scaling and saving have the original's values and bytes."""
 
+import io
 import json
 import warnings
 
@@ -76,14 +77,59 @@ def test_cut_files_are_errors(tmp_path, name, cut):
 
 def test_pictures_the_original_garbles_are_loaded_with_a_warning():
     path = GOLDEN / "images" / "palette_transparent.png"
-    with pytest.warns(UserWarning, match="the original garbles a palette with transparency"):
+    with pytest.warns(UserWarning, match="the original garbles this palette picture with transp"):
         picture = load_image(path)
     with Image.open(path) as opened:
         palette, indices = opened.getpalette(), np.asarray(opened)
     expected = np.asarray(palette, np.uint8).reshape(-1, 3)[indices]
     assert_identical(picture, np.ascontiguousarray((expected * (1 / 255)).transpose(2, 0, 1)))
-    with pytest.warns(UserWarning, match="garbles a CMYK"):
-        load_image(GOLDEN / "images" / "cmyk.jpg")
+
+
+def cmyk_jpeg(path, black, adobe=True, ycck=False):
+    """A JPEG whose black plane goes up to ``black``; as Adobe stores it, without its marker, or as YCCK."""
+    inks = RNG.integers(0, 256, (4, 5, 4)).repeat(8, axis=0).repeat(8, axis=1)
+    inks[..., 3] = black
+    file = io.BytesIO()
+    Image.fromarray(inks.astype(np.uint8), "CMYK").save(file, "JPEG", quality=95, subsampling=0)
+    data = file.getvalue()
+    marker = data.index(b"\xff\xee")
+    assert data[marker + 4 : marker + 9] == b"Adobe"
+    if ycck:
+        data = data[: marker + 15] + b"\x02" + data[marker + 16 :]
+    if not adobe:
+        data = data[:marker] + data[marker + 2 + int.from_bytes(data[marker + 2 : marker + 4], "big") :]
+    path.write_bytes(data)
+    with Image.open(path) as opened:
+        return 255 - np.asarray(opened).astype(int)  # the planes as they are stored
+
+
+def by_the_original(stored):
+    """What image.load makes of it: the first three planes as they are stored (shared/spec/parity.md)."""
+    return np.ascontiguousarray((stored[..., :3] * (1 / 255)).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("ycck", [False, True])
+def test_a_cmyk_jpeg_without_black_is_equal_and_says_nothing(tmp_path, ycck):
+    stored = cmyk_jpeg(tmp_path / "a.jpg", black=0, ycck=ycck)
+    assert_identical(load_image(tmp_path / "a.jpg"), by_the_original(stored))
+
+
+@pytest.mark.parametrize("ycck", [False, True])
+def test_black_of_a_cmyk_jpeg_counts(tmp_path, ycck):
+    stored = cmyk_jpeg(tmp_path / "a.jpg", black=100, ycck=ycck)
+    with pytest.warns(UserWarning, match="the original garbles this CMYK picture, which has black"):
+        picture = load_image(tmp_path / "a.jpg")
+    darker = by_the_original(stored) * (stored[..., 3] / 255)
+    assert np.abs(picture - darker).max() < 1 / 255
+    assert (picture <= by_the_original(stored)).all()
+
+
+def test_a_cmyk_jpeg_without_adobes_marker_is_not_inverted(tmp_path):
+    stored = cmyk_jpeg(tmp_path / "a.jpg", black=155, adobe=False)
+    with pytest.warns(UserWarning, match="or is not stored as Adobe does"):
+        picture = load_image(tmp_path / "a.jpg")
+    expected = (255 - stored[..., :3]) / 255 * (255 - stored[..., 3:]) / 255
+    assert np.abs(picture - expected.transpose(2, 0, 1)).max() < 1 / 255
 
 
 def test_alpha_of_gray_is_dropped():
@@ -189,7 +235,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(images.PillowImage.Image, "save", full)
+    monkeypatch.setattr(images, "_encoded", full)
     with pytest.raises(ImageError, match=r"a\.png: cannot be written: No space left on device"):
         save_image(tmp_path / "a.png", np.zeros((3, 2, 2)))
     assert files(tmp_path) == ["a.png"]
