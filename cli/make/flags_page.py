@@ -55,7 +55,13 @@ FAST_NEURAL_STYLE_REMARKS = """
 - `-output_image x.pgm` and unknown extensions are refused before the work, not after it.
 - A picture smaller than the network's reflection padding is refused; the original reads memory outside the
   picture.
-- Gray pictures with alpha are loaded as gray; the original refuses them. CMYK is converted, with a notice.
+- Gray pictures with alpha are loaded as gray; the original refuses them. Of a CMYK picture the original
+  ignores the black, and shows one without Adobe's marker as a negative; both are loaded properly, with a
+  notice.
+- `-arithmetic torch7` gives the original's file byte for byte. It runs on the CPU; `-runtime`, `-gpu`,
+  `-tile` and `-layout nhwc` cannot be combined with it. An .onnx file must be one of `nstyle convert`.
+- `-png_text 0` leaves the record out of a PNG, whose bytes are then the original's. It stays in the .json
+  beside the picture.
 - `-backend opencl` with a GPU is refused: neither ONNX Runtime nor PyTorch has OpenCL. `-use_cudnn 0` works
   only with `-runtime torch`; the CUDA provider of ONNX Runtime always uses cuDNN.
 - With `-cudnn_benchmark 1` ONNX Runtime and PyTorch try every convolution algorithm for every new size.

@@ -17,6 +17,7 @@ import torch
 from PIL import Image as PillowImage
 
 from core.pictures.images import load_image, save_image, to_bytes
+from core.pictures.png_file import encode_png
 from core.settings.fast_neural_style import TransformSettings
 from core.transform.networks.architecture import Architecture, build
 from core.transform.networks.checkpoint import save_checkpoint
@@ -75,6 +76,9 @@ def inference(model: Path) -> list[str]:
     for runtime, threads in (("onnx", 1), ("onnx", 2), ("torch", 2)):
         settings = TransformSettings(model=str(model), runtime=runtime, threads=float(threads))
         cases[f"{'ONNX Runtime' if runtime == 'onnx' else 'PyTorch'}, {threads} threads"] = _run(settings)
+    for threads in (1, 2):
+        settings = TransformSettings(model=str(model), arithmetic="torch7", threads=float(threads))
+        cases[f"torch7 arithmetic (exact), {threads} threads"] = _run(settings)
     compiled = _compiled()
     if compiled is not None:
         cases["PyTorch, compiled, 2 threads"] = compiled
@@ -108,14 +112,28 @@ def _compiled() -> Callable[[], object] | None:
     return run
 
 
+def png_files() -> list[str]:
+    """Rows for one picture as a PNG: the original's bytes against Pillow's own encoder."""
+    pixels = to_bytes(probe_picture(1024, 1024))
+    found = medians(
+        {
+            "ours, the original's bytes": lambda: encode_png(pixels),
+            "Pillow": lambda: PillowImage.fromarray(pixels).save(io.BytesIO(), "PNG"),
+        },
+        REPEATS,
+    )
+    return [f"| {name} | {1000 * seconds:.0f} |" for name, seconds in found.items()]
+
+
 def table() -> str:
-    """Both tables."""
+    """All tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = write_candy(folder)
         lines = [f"| a JPEG of {WIDTH}x{HEIGHT} pixels, -median_filter 3 | ms (median) | |", "|---|---:|---|"]
         lines += per_picture(model, folder)
         lines += ["", "| one forward pass, 720x720 | ms (median) |", "|---|---:|", *inference(model)]
+        lines += ["", "| a PNG of 1024x1024 pixels with grain | ms (median) |", "|---|---:|", *png_files()]
     return "\n".join(lines)
 
 

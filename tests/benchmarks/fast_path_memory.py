@@ -19,6 +19,7 @@ CASES = {  # kind of model, flags
     "ONNX Runtime": ("onnx", ""),
     "ONNX Runtime, -tile 512": ("onnx", "-tile 512"),
     "PyTorch": ("safetensors", "-runtime torch"),
+    "torch7 arithmetic (exact)": ("safetensors", "-arithmetic torch7"),
 }
 
 
