@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arithmetic import blas, torch7_pooling
+from core.arithmetic import blas, torch7_pooling, torch7_tanh
 from core.arithmetic.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
 from core.arithmetic.cores import available_cores
 from core.arithmetic.operations import Window, sequential_mean_square, sequential_sum
@@ -180,7 +180,7 @@ class Torch7Arithmetic:
         return out
 
     def tanh(self, x: Float32) -> Float32:
-        return _libm("tanhf", x)
+        return torch7_tanh.tanh(x)
 
     def sigmoid(self, x: Float32) -> Float32:
         return np.float32(1) / (np.float32(1) + _libm("expf", -x))
@@ -251,7 +251,7 @@ def _libm_function(name: str, arguments: int) -> Callable[..., float]:
 def _libm(name: str, x: Float32, *constants: float) -> Float32:
     """Call a libm function for every element. NumPy's vector versions differ in the last bit on AVX-512.
 
-    This is slow. Only local response normalisation, Tanh and Sigmoid use it; VGG and NIN have none of them.
+    This is slow. Only local response normalisation and Sigmoid use it; VGG and NIN have neither.
     """
     function = _libm_function(name, 1 + len(constants))
     values = map(function, x.ravel().tolist(), *map(repeat, constants))

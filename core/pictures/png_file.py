@@ -66,7 +66,7 @@ def _compressed(pixels: Bytes) -> bytes:
     """The zlib stream of the filtered rows."""
     height, width = pixels.shape[:2]
     filters = _tried_filters(height, width)
-    # Kept: libpng has another strategy where no filter is tried, which is a picture of one pixel.
+    # libpng uses another strategy if no filter is tried, that is, for a picture of one pixel.
     strategy = zlib.Z_DEFAULT_STRATEGY if filters == (NONE,) else zlib.Z_FILTERED
     stream = _deflated(_filtered(pixels, filters), strategy)
     return _with_smaller_window(stream, height * (1 + CHANNELS * width))
@@ -78,7 +78,7 @@ def _deflated(pieces: Iterator[bytes] | list[bytes], strategy: int) -> bytes:
 
 
 def _with_smaller_window(stream: bytes, size: int) -> bytes:
-    """Kept: for little data the header declares the smallest window that holds it (png_optimize_cmf)."""
+    """With the smallest window in the header that holds ``size`` bytes, if they are few (png_optimize_cmf)."""
     if size > _SMALL:
         return stream
     information = 7
@@ -89,7 +89,7 @@ def _with_smaller_window(stream: bytes, size: int) -> bytes:
 
 
 def _tried_filters(height: int, width: int) -> tuple[int, ...]:
-    """Kept: filters that need a row above, or a pixel to the left, are not tried where there is none."""
+    """As in libpng, without those that need a row above or a pixel to the left, if there is none."""
     if height == 1:
         return (NONE,) if width == 1 else (NONE, SUB)
     return (NONE, UP) if width == 1 else (NONE, SUB, UP, AVERAGE, PAETH)
@@ -98,8 +98,8 @@ def _tried_filters(height: int, width: int) -> tuple[int, ...]:
 def _filtered(pixels: Bytes, filters: tuple[int, ...]) -> Iterator[bytes]:
     """Rows behind their filter's number, some rows at a time.
 
-    Kept: a row gets the filter whose bytes, read as signed, have the smallest sum of absolute values; the
-    first of several.
+    As in libpng, a row gets the filter whose bytes, read as signed, have the smallest sum of absolute values;
+    on a tie the first.
     """
     height, width = pixels.shape[:2]
     rows = pixels.reshape(height, CHANNELS * width)

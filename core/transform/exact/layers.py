@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from core.arithmetic.blas import Workers, cut
 from core.arithmetic.operations import Arithmetic, Window
+from core.arithmetic.torch7_tanh import tanh
 from core.errors import TransformError
 from core.transform.exact.norms import Affine, normalise_by_statistics, normalise_instances
-from core.transform.exact.tanh import tanh
 from core.transform.networks.layers import FrozenInstanceNorm2d, MulConstant, ShaveImage, TotalVariation
 
 Float32 = NDArray[np.float32]
@@ -70,7 +70,7 @@ def exact_layer(module: nn.Module, machine: Machine) -> Layer:
 def _(module: nn.Conv2d, machine: Machine) -> Layer:
     arithmetic = machine.arithmetic
     window = _window(module)
-    # Kept: without a bias the sum begins at zero.
+    # As in Torch7, the sum starts at zero if there is no bias.
     bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
     parameters = arithmetic.convolution(_array(module.weight), bias, module.groups)
 
@@ -83,7 +83,7 @@ def _(module: nn.Conv2d, machine: Machine) -> Layer:
 
 @exact_layer.register
 def _(module: nn.ConvTranspose2d, machine: Machine) -> Layer:
-    """Kept: the gradient of a convolution with the weight as it is, and the bias added last."""
+    """As in Torch7: the input gradient of a convolution with the same weight; the bias is added last."""
     arithmetic = machine.arithmetic
     window, adjustment = _window(module), module.output_padding
     inputs, outputs = module.in_channels, module.out_channels

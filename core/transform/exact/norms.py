@@ -27,8 +27,8 @@ class Affine(NamedTuple):
 def normalise_instances(x: Float32, affine: Affine, channels: slice, out: Float32) -> None:
     """Some channels of (C, H, W): mean 0 and deviation 1 over the channel, then weight and bias.
 
-    Kept: sums run from left to right in double precision. The sum is rounded to float32 before it is divided
-    by the number of pixels, a square before it is added.
+    As in Torch7, sums run from left to right in double precision. The sum of the values is rounded to float32
+    before the division by the number of pixels. A square is rounded to float32 before it is added.
     """
     count = x[0].size
     for channel in range(*channels.indices(len(x))):
@@ -48,7 +48,7 @@ def _sum(values: Float32) -> float:
 def normalise_by_statistics(
     x: Float32, affine: Affine, statistics: tuple[Float32, Float32], channels: slice, out: Float32
 ) -> None:
-    """Some channels of (C, H, W) by stored mean and variance, each (C,). Kept: not folded into one factor."""
+    """Some channels of (C, H, W) by stored mean and variance, each (C,). Torch7 does not fold them."""
     mean, variance = (values[channels, None, None] for values in statistics)
     inverse = (1 / np.sqrt(variance.astype(np.float64) + affine.eps)).astype(f32)
     part = out[channels]

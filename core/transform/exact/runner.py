@@ -45,7 +45,7 @@ class ExactRunner:
         self._parts = _parts(module, Machine(arithmetic, threads or available_cores()))
 
     def run(self, batch: Batch) -> Batch:
-        """float32 (N, 3, H, W) to (N, 3, H', W'). Kept: a batch is its pictures one by one."""
+        """float32 (N, 3, H, W) to (N, 3, H', W'). As in Torch7, a batch is its pictures one by one."""
         return np.stack([self._last(picture) for picture in batch])
 
     def layers(self, picture: Float32) -> Iterator[tuple[str, Float32]]:

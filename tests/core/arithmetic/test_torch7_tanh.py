@@ -7,7 +7,7 @@ import platform
 import numpy as np
 import pytest
 
-from core.transform.exact.tanh import tanh
+from core.arithmetic.torch7_tanh import tanh
 from tests.support.compare import assert_identical
 
 # Of tanhf of glibc 2.36 for the bit patterns 0x32000000 (2^-27), and every 997th behind it up to 24.
