@@ -78,7 +78,7 @@ def _deflated(pieces: Iterator[bytes] | list[bytes], strategy: int) -> bytes:
 
 
 def _with_smaller_window(stream: bytes, size: int) -> bytes:
-    """With the smallest window in the header that holds ``size`` bytes, if they are few (png_optimize_cmf)."""
+    """With the smallest window in the header that holds ``size`` bytes, if those are few (optimize_cmf)."""
     if size > _SMALL:
         return stream
     information = 7
