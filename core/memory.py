@@ -10,7 +10,7 @@ from typing import cast
 import psutil
 
 import caffe_loader
-from core.arithmetic.blas import COLUMN_CUT
+from core.arithmetic.blas import ROW_CUT
 from core.arithmetic.operations import Arithmetic, Array
 from core.arithmetic.torch7_convolution import BLOCK_BYTES
 from core.arithmetic.torch7_random import Torch7Random
@@ -186,11 +186,11 @@ def _columns(layers: list[_Traced], placement: Placement) -> int:
 
 
 def _unfolded_at_once(layers: list[_Traced], threads: int) -> Iterable[int]:
-    """Bytes of the columns of layers whose matrix product is split by channels, not by positions."""
+    """Bytes of the columns of small layers, whose product is split by channels, not by positions."""
     for layer in layers:
         if isinstance(layer.module, SpatialConvolution):
-            n_in, n_out = layer.module.channels
-            if threads > 1 and n_out % COLUMN_CUT not in (0, 4):
+            n_in = layer.module.channels[0]
+            if threads > 1 and layer.positions < 3 * ROW_CUT:
                 yield n_in * prod(layer.module.window.kernel) * layer.positions * FLOAT
     yield 0
 
