@@ -47,7 +47,7 @@ class Engine:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", cl.CompilerWarning)  # what a driver says of its success
-                    program = cl.Program(self.context, source).build([*OPTIONS, *macros], cache_dir=False)
+                    program = cl.Program(self.context, source).build([*OPTIONS, *macros])
             except cl.Error as error:
                 raise DeviceError(f"{self.device.name}: its OpenCL compiler failed: {error}") from None
             self._kernels[key] = cl.Kernel(program, name)
