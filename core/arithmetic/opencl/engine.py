@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import deque
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.errors import DeviceError
 KERNELS = Path(__file__).parent / "kernels"
 OPTIONS = ("-cl-std=CL1.2", "-cl-fp32-correctly-rounded-divide-sqrt")
 LARGEST = 2**31 - 1  # elements of an array: kernels count in 32-bit integers
+AHEAD = 4  # kernels queued behind the one that runs
 GROUP = 64  # work items of a group in element-wise kernels
 
 Float32 = NDArray[np.float32]
@@ -27,7 +29,8 @@ Float32 = NDArray[np.float32]
 class Engine:
     """See the module; ``name`` is the device's.
 
-    Every command goes into one queue and runs in order, so nothing waits but a transfer to the host.
+    Every command goes into one queue and runs in order. Only a few are queued ahead, since a device frees no
+    array before the last command that uses it has run.
     """
 
     def __init__(self, device: Any) -> None:
@@ -36,6 +39,7 @@ class Engine:
         self.context = cl.Context([device])
         self.queue = cl.CommandQueue(self.context)
         self.plain_tiling, self.double_tiling = choose_tilings(device, self.is_cpu)
+        self._running: deque[Any] = deque()
         self._kernels: dict[tuple[str, ...], Any] = {}
         self._tables: dict[Any, Any] = {}
 
@@ -57,7 +61,9 @@ class Engine:
         """Queue a kernel; Python's numbers become int32 and float32, arrays and buffers pointers."""
         sizes = tuple(count * size for count, size in zip(groups, group, strict=True))
         try:
-            kernel(self.queue, sizes, group, *map(_argument, arguments))
+            self._running.append(kernel(self.queue, sizes, group, *map(_argument, arguments)))
+            if len(self._running) > AHEAD:
+                self._running.popleft().wait()
         except (cl.Error, MemoryError) as error:
             raise self._failure(error) from None
 
