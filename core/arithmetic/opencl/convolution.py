@@ -116,7 +116,7 @@ def _places(part: Part, taps: int, n_in: int, n_out: int) -> Indices:
     return part.columns % taps * (n_out * n_in) + part.columns // taps
 
 
-def _slots(positions: int, parts: list[Part]) -> Indices:
+def _slots(positions: int, parts: tuple[Part, ...]) -> Indices:
     """For each part and position its row in the part, or -1."""
     slots = np.full((len(parts), positions), -1, np.int32)
     for of_part, part in zip(slots, parts, strict=True):
@@ -124,7 +124,7 @@ def _slots(positions: int, parts: list[Part]) -> Indices:
     return slots
 
 
-def _is_paired(positions: int, parts: list[Part]) -> NDArray[np.int8]:
+def _is_paired(positions: int, parts: tuple[Part, ...]) -> NDArray[np.int8]:
     """For each position whether it is a row of any part."""
     found = np.zeros(positions, np.int8)
     for part in parts:
@@ -132,7 +132,7 @@ def _is_paired(positions: int, parts: list[Part]) -> NDArray[np.int8]:
     return found
 
 
-def _part_of(columns: int, parts: list[Part]) -> Indices:
+def _part_of(columns: int, parts: tuple[Part, ...]) -> Indices:
     """For each column the number of its part, or -1."""
     part_of = np.full(columns, -1, np.int32)
     for number, part in enumerate(parts):
@@ -140,7 +140,7 @@ def _part_of(columns: int, parts: list[Part]) -> Indices:
     return part_of
 
 
-def _base_of(columns: int, parts: list[Part], starts: list[int]) -> Indices:
+def _base_of(columns: int, parts: tuple[Part, ...], starts: list[int]) -> Indices:
     """For each column where its values begin in the table of all parts."""
     base_of = np.zeros(columns, np.int32)
     for part, start in zip(parts, starts, strict=False):

@@ -8,6 +8,7 @@ a block of rows its software pipeline runs with two accumulators.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -39,7 +40,8 @@ def block_starts(total: int) -> list[int]:
     return starts
 
 
-def paired_parts(rows: int, columns: int) -> list[Part]:
+@lru_cache(64)
+def paired_parts(rows: int, columns: int) -> tuple[Part, ...]:
     """All elements with two accumulators of a product of this shape, in up to three parts.
 
     The first two are the left and the right halves of panels, the third is behind the last panel.
@@ -56,7 +58,14 @@ def paired_parts(rows: int, columns: int) -> list[Part]:
         Part(_rows(_right_half(*block) for block in blocks), column[:whole][~left]),
         Part(_rows(steps), column[whole:][: rest // 4 * 4]),
     ]
-    return [part for part in parts if part.rows.size and part.columns.size]
+    return tuple(part for part in parts if part.rows.size and part.columns.size)
+
+
+def paired_at_most(rows: int, columns: int) -> int:
+    """No fewer than the elements of :func:`paired_parts`: two steps a block, in half of the columns."""
+    blocks = -(-rows // BLOCK) + 1
+    behind = columns % PANEL // 4 * 4 * (rows if columns % PANEL < 8 else min(rows, 2 * BLOCK))
+    return 2 * STEP * blocks * (columns // PANEL * PANEL // 2) + behind
 
 
 def _left_half(start: int, end: int) -> Iterator[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from core.arithmetic.opencl.paired import paired_parts
+from core.arithmetic.opencl.paired import paired_at_most
 from core.arithmetic.opencl.products import BLOCKS_BYTES
 
 FLOAT = 4
@@ -27,7 +27,6 @@ def workspace_bytes(convolutions: Iterable[ConvolutionShape], largest_style_map:
     """
     paired, positions = 0, set()
     for shape in convolutions:
-        parts = paired_parts(*shape)
-        paired = max(paired, sum(part.rows.size * part.columns.size for part in parts))
+        paired = max(paired, paired_at_most(*shape))
         positions.add(shape.positions)
     return FLOAT * max(paired, largest_style_map) + BLOCKS_BYTES + TABLES * sum(positions)

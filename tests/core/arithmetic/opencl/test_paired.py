@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.arithmetic.opencl.paired import block_starts, paired_parts
+from core.arithmetic.opencl.paired import block_starts, paired_at_most, paired_parts
 
 
 def marked(rows, columns):
@@ -38,6 +38,7 @@ def test_parts_are_the_marked_elements(rows, columns):
     for part in paired_parts(rows, columns):
         found[np.ix_(part.rows, part.columns)] += 1
     assert np.array_equal(found, marked(rows, columns))
+    assert paired_at_most(rows, columns) >= found.sum()
 
 
 @pytest.mark.parametrize(

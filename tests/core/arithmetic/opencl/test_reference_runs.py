@@ -70,7 +70,7 @@ def test_a_run_goes_on_on_the_other_kind_of_device(
         patch.setattr("cli.runs.neural_style.checkpoint_file", lambda output: Path("not.there"))  # it stays
         run(interrupted, first, iterations=3)
     record = run(interrupted, second, "-resume")
-    assert "going on behind evaluation 2" in capsys.readouterr().err
+    assert "continuing after evaluation 2" in capsys.readouterr().err
     assert record["arithmetic"] == ("opencl" if second == "0" else "torch7")
     assert record["devices"][0].startswith("opencl:0 (" if second == "0" else "cpu")
     expected = run(whole, "-1")
