@@ -143,8 +143,8 @@ def _without_effect_on(placement: Placement, settings: Settings) -> list[str]:
     on_cpu = placement.devices == ("cpu",)
     cases = (
         (
-            on_cpu and settings.backend == "cudnn",
-            "-backend cudnn: treated as nn on the CPU, as in the original",
+            on_cpu and settings.backend != "nn",
+            f"-backend {settings.backend}: treated as nn on the CPU, as in the original",
         ),
         (on_cpu and settings.cudnn_autotune, "-cudnn_autotune has no effect on the CPU"),
         (not on_cpu and settings.threads > 0, "-threads has no effect on a GPU"),

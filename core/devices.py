@@ -20,12 +20,14 @@ NATIVE_IS_FASTER = (
     "original differs from itself as much with another number of threads (docs/exactness.md)"
 )
 
+OPENCL_IS_EXACT = "exact arithmetic on OpenCL: the original's picture, byte for byte, as with -gpu -1"
+
 
 @dataclass(frozen=True)
 class Placement:
     """The arithmetic of every module of the network.
 
-    kind: 'torch7' or 'native'.
+    kind: 'torch7', 'opencl' (the same bits) or 'native'.
     devices: the names of the devices, in the order of the flag -gpu.
     splits: the number of the last module of each chunk but the last. Counted from 1, losses included.
     notices: sentences to show to the user.
@@ -110,6 +112,8 @@ def choose(settings: Settings) -> Placement:
     keep_freed_memory()
     gpus = parse_gpus(settings.gpu)
     splits = split_strategy(max(1, len(gpus)), settings.multigpu_strategy, settings.tv_weight)
+    if gpus and settings.backend == "clnn" and settings.arithmetic != "native":
+        return _opencl(settings, gpus, splits)
     if settings.arithmetic == "torch7":
         notice = ("-arithmetic torch7 computes on the CPU; -gpu is not used",) if gpus else ()
         return torch7_placement(settings.threads, notice)
@@ -182,6 +186,22 @@ def torch7_placement(threads: float, notices: tuple[str, ...] = ()) -> Placement
         )
     arithmetic = Torch7Arithmetic(int(threads))
     return Placement("torch7", ("cpu",), (arithmetic,), (), (*notices, found))
+
+
+def _opencl(settings: Settings, gpus: tuple[int, ...], splits: tuple[int, ...]) -> Placement:
+    """The exact arithmetic on OpenCL devices; on the CPU, with the same picture, where there is none."""
+    from core.arithmetic.opencl.device import find_devices, full_name
+
+    found = find_devices()
+    if not found.devices:
+        notice = f"-backend clnn: {found.reason}; running on the CPU, which gives the same picture"
+        return _torch7(settings, (notice,))
+    from core.arithmetic.opencl.arithmetic import OpenClArithmetic
+
+    devices = [found.pick(gpu) for gpu in gpus]
+    arithmetics = tuple(OpenClArithmetic(device, int(settings.threads)) for device in devices)
+    names = tuple(map(full_name, gpus, devices))
+    return Placement("opencl", names, arithmetics, splits, (OPENCL_IS_EXACT,))
 
 
 def _gpu_names(gpus: tuple[int, ...]) -> list[str]:

@@ -40,6 +40,7 @@ def examine(models: Path, self_test: Callable[[], str]) -> Iterator[Finding]:
     yield _onnx_runtime()
     yield from _optional_packages()
     yield _blas()
+    yield from _opencl()
     yield _exactness(self_test)
     yield _png_files()
     yield from _models(models)
@@ -87,6 +88,7 @@ def _onnx_runtime() -> Finding:
 
 def _optional_packages() -> Iterator[Finding]:
     for what, package, needed_by, extra in (
+        ("pyopencl", "pyopencl", "-backend clnn", "opencl"),
         ("PyAV", "av", "films", "video"),
         ("OpenCV", "opencv-python", "webcam_demo", "video"),
         ("scikit-image", "scikit-image", "nstyle compare", "report"),
@@ -114,6 +116,26 @@ def _blas() -> Finding:
         )
         return Finding("BLAS", PROBLEM, f"{message}: rounds differently from the original", remedy)
     return Finding("BLAS", FINE, message)
+
+
+def _opencl() -> Iterator[Finding]:
+    """The devices of -backend clnn, numbered as -gpu counts them."""
+    from core.arithmetic.opencl.device import find_devices
+    from core.errors import DeviceError
+
+    found = find_devices()
+    if not found.devices and _installed("pyopencl"):
+        yield Finding("OpenCL", ABSENT, found.reason)
+    for number, device in enumerate(found.devices):
+        what, name = f"OpenCL -gpu {number}", f"{device.name.strip()} ({device.platform.name.strip()})"
+        try:
+            from core.arithmetic.opencl.arithmetic import OpenClArithmetic
+
+            OpenClArithmetic(found.pick(number), 1)
+        except DeviceError as error:
+            yield Finding(what, ABSENT, f"{name}: {error}")
+        else:
+            yield Finding(what, FINE, f"{name}, {device.global_mem_size / GIBIBYTE:.1f} GiB: exact")
 
 
 def _exactness(self_test: Callable[[], str]) -> Finding:

@@ -38,6 +38,7 @@ class Plan:
     activations: feature maps, targets and gradients of one evaluation.
     columns: unfolded windows (im2col) or the workspace of the kernels.
     optimizer: the L-BFGS history or Adam's moments, and copies of the image.
+    capacity: the whole memory of the OpenCL devices, None on other devices.
     """
 
     content_size: tuple[int, int]
@@ -48,6 +49,7 @@ class Plan:
     activations: int
     columns: int
     optimizer: int
+    capacity: int | None = None
 
     @property
     def total(self) -> int:
@@ -66,10 +68,10 @@ class Plan:
         ]
 
     def check(self) -> None:
-        """Raises NeuralStyleError if the run needs more memory than the machine has available."""
-        available = psutil.virtual_memory().available
+        """Raises NeuralStyleError if the run needs more memory than the machine or OpenCL device has."""
+        available = self.capacity or psutil.virtual_memory().available
         needed = self.total - self.program
-        if self.where.startswith("cpu") and needed > available:
+        if (self.where.startswith("cpu") or self.capacity) and needed > available:
             raise NeuralStyleError(
                 f"not enough memory: the run needs about {_mebibytes(needed)}, {_mebibytes(available)} are "
                 "available; use a smaller -image_size, -optimizer adam or a small -lbfgs_num_correction"
@@ -101,16 +103,18 @@ def plan(settings: Settings, placement: Placement) -> Plan:
             chain, settings, lambda module: cast(Arithmetic, ShapesOnly()), Torch7Random()
         )
     placement.check_splits(len(network.modules))
+    copies = 2 if placement.kind == "opencl" else 1  # in two orders, for the way there and back
     traces = [_trace(network, (3, *size)) for size in (content, *styles)]
     return Plan(
         content_size=content,
         style_sizes=styles,
         where=f"{', '.join(placement.devices)} in {placement.kind} arithmetic",
         program=program,
-        weights=FLOAT * sum(_weights(module) for module in network.modules),
+        weights=copies * FLOAT * sum(_weights(module) for module in network.modules),
         activations=max(_evaluation(traces[0], placement.kind), *map(_capture, traces)),
         columns=max(_columns(trace, placement) for trace in traces),
         optimizer=_optimizer(settings, 3 * prod(content)),
+        capacity=sum(getattr(arithmetic, "memory", 0) for arithmetic in placement.arithmetics) or None,
     )
 
 
@@ -163,7 +167,7 @@ def _kept(layer: _Traced, kind: str) -> int:
     if isinstance(layer.module, ReLU | ContentLoss | StyleLoss):
         return 0
     if isinstance(layer.module, SpatialMaxPooling):
-        return layer.output * (2 * FLOAT if kind == "torch7" else FLOAT + INDEX)
+        return layer.output * (FLOAT + INDEX if kind == "native" else 2 * FLOAT)
     return layer.output * FLOAT
 
 
@@ -179,10 +183,24 @@ def _weights(module: Module) -> int:
 
 
 def _columns(layers: list[_Traced], placement: Placement) -> int:
-    if placement.kind != "torch7":
+    if placement.kind == "opencl":
+        return _opencl_workspace(layers)
+    if placement.kind == "native":
         return 0
     threads: int = getattr(placement.first, "threads", 1)
     return max(threads * BLOCK_BYTES, *_unfolded_at_once(layers, threads))
+
+
+def _opencl_workspace(layers: list[_Traced]) -> int:
+    from core.arithmetic.opencl.workspace import ConvolutionShape, workspace_bytes
+
+    shapes = [
+        ConvolutionShape(layer.positions, layer.module.channels[0] * prod(layer.module.window.kernel))
+        for layer in layers
+        if isinstance(layer.module, SpatialConvolution)
+    ]
+    style_maps = [layer.output for layer in layers if isinstance(layer.module, StyleLoss)]
+    return workspace_bytes(shapes, max(style_maps, default=0))
 
 
 def _unfolded_at_once(layers: list[_Traced], threads: int) -> Iterable[int]:

@@ -27,8 +27,12 @@ NEURAL_STYLE_REMARKS = """
 
 - `-gpu 0` on a machine without a GPU prints a notice and runs on the CPU.
 - `-backend`: as in the original, only grouped convolutions depend on it. With `cudnn` on a GPU they are used.
-  Otherwise a V1 layer is skipped, and a V2 network ends before it. `clnn` (OpenCL) does not exist in PyTorch
-  and runs as `nn`, with a notice.
+  Otherwise a V1 layer is skipped, and a V2 network ends before it.
+- `-gpu N -backend clnn` computes on OpenCL device N and gives the same picture as `-gpu -1`, byte for byte.
+  N counts the devices of all OpenCL platforms from 0, graphics cards first; `nstyle doctor` lists them by
+  name. It needs `pip install 'neural-style-exact[opencl]'` and an OpenCL driver. Without them the run prints
+  a notice and uses the CPU. A device that cannot round exactly is refused, with the reason. A list such as
+  `-gpu 0,1` splits the network between devices as with `nn`.
 - `-cudnn_autotune` sets PyTorch's cuDNN benchmark mode and has no effect on the CPU.
 - `-proto_file` is optional. The original reads it, and then replaces everything in it with the caffemodel's
   content. Here differences to the caffemodel are reported.

@@ -176,10 +176,11 @@ def _repeat_slow_neural_style(record: Record, folders: Sequence[Path]) -> tuple[
 def _followed(
     record: Record, placement: Placement, events: Iterable[Event], picture_of: Callable[[Evaluation], Image]
 ) -> tuple[list[str], bool]:
+    from core.records.identity import same_bits
     from core.records.provenance import environment
     from core.records.reproduce import reproduce
 
-    if record["arithmetic"] != placement.kind:
+    if record["arithmetic"] != placement.kind and not same_bits(record["arithmetic"], placement.kind):
         _tell(f"made with {record['arithmetic']} arithmetic; this machine uses {placement.kind}")
     _tell_of_other_versions(record, environment())
     with tqdm(total=record["evaluation"], unit="it", disable=not shows_progress(), leave=False) as bar:

@@ -27,19 +27,21 @@ from core.settings.neural_style import Settings
     show_default=True,
     help="The program of the reference runs; with fast_neural_style all are compared.",
 )
-@click.option("--arithmetic", type=click.Choice(["torch7", "native"]), default="torch7", show_default=True)
-@click.option("--gpu", default="-1", show_default=True, help="Device of native arithmetic.")
+@click.option(
+    "--arithmetic", type=click.Choice(["torch7", "opencl", "native"]), default="torch7", show_default=True
+)
+@click.option("--gpu", help="Device of native and opencl arithmetic.  [default: -1; with opencl 0]")
 @click.option("--threads", default=0, show_default="all cores", help="CPU threads.")
 @click.option(
     "--update", type=click.Path(dir_okay=False, path_type=Path), help="Replace the table in this page."
 )
 def parity_command(
-    jobs: tuple[str, ...], program: str, arithmetic: str, gpu: str, threads: int, update: Path | None
+    jobs: tuple[str, ...], program: str, arithmetic: str, gpu: str | None, threads: int, update: Path | None
 ) -> None:
     """Compare JOBS (default: all) with the reference runs of the original Torch7 program.
 
-    torch7: compares stage by stage. '=' means equal, '.' means not recorded in the reference run, and n/m
-    means that n of m results differ, which is an error. native: shows how far PyTorch's kernels are from
+    torch7, opencl: compares stage by stage. '=' means equal, '.' means not recorded in the reference run, and
+    n/m means that n of m results differ, which is an error. native: shows how far PyTorch's kernels are from
     the original.
     """
     if program == "fast_neural_style":
@@ -76,15 +78,22 @@ def _fast() -> tuple[list[list[str]], int]:
     return rows, failed
 
 
-def _slow(jobs: tuple[str, ...], arithmetic: str, gpu: str, threads: int) -> tuple[list[list[str]], int]:
+def _slow(
+    jobs: tuple[str, ...], arithmetic: str, gpu: str | None, threads: int
+) -> tuple[list[list[str]], int]:
     runs = [run for run in reference_runs() if not jobs or run.name in jobs]
     if not runs:
         raise click.ClickException(f"no reference run is called {' or '.join(jobs) or 'anything'}")
-    settings = Settings(arithmetic=arithmetic, gpu=gpu, threads=float(threads))
+    if arithmetic == "opencl":
+        settings = Settings(backend="clnn", gpu=gpu or "0", threads=float(threads))
+    else:
+        settings = Settings(arithmetic=arithmetic, gpu=gpu or "-1", threads=float(threads))
     placement = choose(settings)
     for sentence in placement.notices:
         click.echo(sentence, err=True)
-    return _exact(runs, placement) if arithmetic == "torch7" else _native(runs, settings)
+    if placement.kind != arithmetic:
+        raise click.ClickException(f"no device for {arithmetic} arithmetic is here")
+    return _native(runs, settings) if arithmetic == "native" else _exact(runs, placement)
 
 
 def _exact(runs: Sequence[ReferenceRun], placement: Placement) -> tuple[list[list[str]], int]:

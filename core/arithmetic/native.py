@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812  (PyTorch's own convention)
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.arithmetic.operations import Window, sequential_mean_square
+from core.arithmetic.operations import Window, add_total_variation, sequential_mean_square
 
 aten = torch.ops.aten
 
@@ -173,6 +173,10 @@ class NativeArithmetic:
         batch = _batch(x).contiguous(memory_format=self._format)
         both = (grad + grad.t())[:, :, None, None].contiguous(memory_format=self._format)
         return F.conv2d(batch, both)[0]
+
+    def total_variation(self, x: Tensor) -> Tensor:
+        gradient: Tensor = add_total_variation(x, torch.zeros_like(x))
+        return gradient
 
     def adam_step_(self, x: Tensor, m: Tensor, v: Tensor, g: Tensor, beta2: float, step: float) -> None:
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)

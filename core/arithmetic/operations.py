@@ -1,9 +1,10 @@
 """The operations that layers, losses and optimisers use. Their rounding determines the result.
 
-Two classes implement them: :class:`core.arithmetic.torch7.Torch7Arithmetic` (NumPy and OpenBLAS, the bits of
-Torch7 on a CPU) and :class:`core.arithmetic.native.NativeArithmetic` (PyTorch on any device). All other code
-is the same for both. Images and feature maps are float32 with shape (C, H, W). An ``Array`` is a NumPy array
-or a PyTorch tensor, depending on the arithmetic.
+Three classes implement them: :class:`core.arithmetic.torch7.Torch7Arithmetic` (the bits of Torch7 on a CPU),
+:class:`core.arithmetic.opencl.arithmetic.OpenClArithmetic` (the same bits on an OpenCL device) and
+:class:`core.arithmetic.native.NativeArithmetic` (PyTorch on any device). All other code is the same for all.
+Images and feature maps are float32 with shape (C, H, W). An ``Array`` is a NumPy array, a PyTorch tensor or
+an array on an OpenCL device, depending on the arithmetic.
 """
 
 from __future__ import annotations
@@ -141,8 +142,25 @@ class Arithmetic(Protocol):
     def gram_backward(self, x: Array, grad: Array) -> Array:
         """``grad F + grad^T F`` with shape (C, H, W), for ``grad`` of shape (C, C)."""
 
+    def total_variation(self, x: Array) -> Array:
+        """The gradient of half the sum of squared differences to the right and lower neighbours.
+
+        Kept: neither the last row nor the last column of (C, H, W) starts a difference.
+        """
+
     def adam_step_(self, x: Array, m: Array, v: Array, g: Array, beta2: float, step: float) -> None:
         """``v = beta2 v + (1 - beta2) g^2`` and ``x -= step m / (sqrt(v) + 1e-8)``, in place."""
+
+
+def add_total_variation(x: Array, gradient: Array) -> Array:
+    """Add :meth:`Arithmetic.total_variation` of ``x`` to ``gradient`` in Torch7's order; returns gradient."""
+    block = x[:, :-1, :-1]
+    dx, dy = block - x[:, :-1, 1:], block - x[:, 1:, :-1]
+    gradient[:, :-1, :-1] += dx
+    gradient[:, :-1, :-1] += dy
+    gradient[:, :-1, 1:] -= dx
+    gradient[:, 1:, :-1] -= dy
+    return gradient
 
 
 def sequential_mean_square(difference: NDArray[np.float32]) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.arithmetic import blas, torch7_pooling, torch7_tanh
 from core.arithmetic.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
 from core.arithmetic.cores import available_cores
-from core.arithmetic.operations import Window, sequential_mean_square, sequential_sum
+from core.arithmetic.operations import Window, add_total_variation, sequential_mean_square, sequential_sum
 from core.arithmetic.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
 from core.errors import NetworkError
 
@@ -215,6 +215,10 @@ class Torch7Arithmetic:
 
         self._over_columns(channels, columns)
         return out
+
+    def total_variation(self, x: Float32) -> Float32:
+        gradient: Float32 = add_total_variation(x, np.zeros_like(x))
+        return gradient
 
     def adam_step_(self, x: Float32, m: Float32, v: Float32, g: Float32, beta2: float, step: float) -> None:
         """As in optim.adam, 1e-8 is added before the bias correction, which is part of ``step``."""

@@ -99,18 +99,7 @@ class TVLoss(Module):
         return x
 
     def backward(self, grad: Array) -> Array:
-        """The gradient of half the sum of squared differences to the right and lower neighbours.
-
-        As in the original, no difference starts at a pixel of the last row or of the last column.
-        """
-        x, gradient = self._input, self.arithmetic.zeros_like(self._input)
-        block = x[:, :-1, :-1]
-        dx, dy = block - x[:, :-1, 1:], block - x[:, 1:, :-1]
-        gradient[:, :-1, :-1] += dx
-        gradient[:, :-1, :-1] += dy
-        gradient[:, :-1, 1:] -= dx
-        gradient[:, 1:, :-1] -= dy
-        return self.arithmetic.scaled_sum_(gradient, self._strength, grad)
+        return self.arithmetic.scaled_sum_(self.arithmetic.total_variation(self._input), self._strength, grad)
 
 
 def _count(x: Array) -> int:

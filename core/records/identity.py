@@ -31,6 +31,8 @@ UNDECIDING = frozenset(
     )
 )
 RESOLVED = ("numeric_version", "arithmetic", "devices", "runtime")
+EXACT = ("torch7", "opencl")  # arithmetics whose results are equal in every bit, on any device
+WITHOUT_EFFECT_ON_EXACT = frozenset(("backend", "multigpu_strategy", "cudnn_autotune"))
 
 
 def differences(old: Record, new: Record, settings: type, ignored: frozenset[str] = frozenset()) -> list[str]:
@@ -38,6 +40,9 @@ def differences(old: Record, new: Record, settings: type, ignored: frozenset[str
 
     settings: the dataclass of the program's flags.  ignored: flags that are not compared.
     """
+    if same_bits(old.get("arithmetic"), new.get("arithmetic")):
+        ignored |= WITHOUT_EFFECT_ON_EXACT
+        new = {**new, "arithmetic": old["arithmetic"], "devices": old.get("devices")}
     return [
         *_flag_differences(old["settings"], new["settings"], settings, ignored),
         *_input_differences(old["inputs"], new["inputs"]),
@@ -47,6 +52,11 @@ def differences(old: Record, new: Record, settings: type, ignored: frozenset[str
             if old.get(name) != new.get(name)
         ),
     ]
+
+
+def same_bits(old: str | None, new: str | None) -> bool:
+    """Whether both arithmetics are exact: their results are equal whatever the devices."""
+    return old in EXACT and new in EXACT
 
 
 def _flag_differences(old: Record, new: Record, settings: type, ignored: frozenset[str]) -> Iterator[str]:

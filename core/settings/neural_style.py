@@ -86,7 +86,7 @@ class Settings:
         fixed=True,
     )
     model_file: str = flag("models/VGG_ILSVRC_19_layers.caffemodel", "The caffemodel", path=True, fixed=True)
-    backend: str = flag("nn", "nn|cudnn|clnn")
+    backend: str = flag("nn", "nn|cudnn|clnn (clnn: OpenCL, the exact picture)")
     cudnn_autotune: bool = flag(False, "Let cuDNN search for its fastest kernels")
     seed: float = flag(-1.0, "Seed of the random start; negative: a new one each time")
     content_layers: Strings = flag(("relu4_2",), "Layers for content, in network order")
@@ -94,7 +94,10 @@ class Settings:
         ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"), "Layers for style, in network order"
     )
     arithmetic: str = flag(
-        "auto", "torch7 (exact, CPU)|native (PyTorch)|auto (torch7 on the CPU, native on a GPU)", ours=True
+        "auto",
+        "torch7 (exact; CPU, or OpenCL with -backend clnn)|native (PyTorch)|"
+        "auto (torch7 on the CPU and OpenCL, native on other GPUs)",
+        ours=True,
     )
     threads: float = flag(0.0, "CPU threads; 0 means all cores; no effect on exact pictures", ours=True)
     png_text: float = flag(
@@ -211,8 +214,8 @@ class Settings:
                 "-multigpu_strategy has no effect without a list of GPUs in -gpu",
             ),
             (
-                self.backend == "clnn",
-                "-backend clnn: PyTorch has no OpenCL; -backend nn is used",
+                self.backend == "clnn" and self.arithmetic == "native",
+                "-backend clnn: PyTorch has no OpenCL; with -arithmetic native -backend nn is used",
             ),
             (
                 self.original_colors not in (0, 1),

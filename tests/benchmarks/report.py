@@ -27,7 +27,7 @@ The command above each table repeats that table alone.
 
 {facts}
 
-On a GPU: not measured; no GPU was available.
+On a GPU (native, and the exact `-backend clnn`): not measured; no GPU was available.
 """
 
 

@@ -160,7 +160,7 @@ def test_values_the_original_accepts(changes):
         ({"optimizer": "adam", "lbfgs_num_correction": 5.0}, "-lbfgs_num_correction has no effect"),
         ({"pooling": "mean"}, "-pooling mean: treated as max"),
         ({"multigpu_strategy": (3.0,)}, "-multigpu_strategy has no effect"),
-        ({"backend": "clnn"}, "no OpenCL"),
+        ({"backend": "clnn", "arithmetic": "native"}, "no OpenCL"),
         ({"original_colors": 2.0}, "-original_colors 2 has no effect"),
     ],
 )
