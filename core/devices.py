@@ -195,7 +195,7 @@ def _opencl(settings: Settings, gpus: tuple[int, ...], splits: tuple[int, ...]) 
     found = find_devices()
     if not found.devices:
         notice = f"-backend clnn: {found.reason}; running on the CPU, which gives the same picture"
-        return _torch7(settings, (notice,))
+        return torch7_placement(settings.threads, (notice,))
     from core.arithmetic.opencl.arithmetic import OpenClArithmetic
 
     devices = [found.pick(gpu) for gpu in gpus]
