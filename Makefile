@@ -16,6 +16,7 @@ INPUTS ?= inputs
 MODELS := vgg_models
 REFERENCE ?=
 VGG := $(MODELS)/VGG_ILSVRC_19_layers.caffemodel
+EIGHT_BIT := $(MODELS)/vgg19_8bit.caffemodel
 SMALL := $(MODELS)/vgg19_small.caffemodel
 
 .DEFAULT_GOAL := help
@@ -44,15 +45,23 @@ lock: ## update all packages to the newest versions within the ranges of pyproje
 	  --generate-hashes --no-annotate --no-header $(EXTRAS:%=--extra %) --extra onnx \
 	  --constraint requirements-builds.lock $(PER_MACHINE:%=--no-emit-package %) --output-file requirements.lock
 
-demo: setup ## stylise the bundled photo with the bundled painting, offline, in a minute or two
+# The best VGG-19 that is here, asked when it is needed: the 8-bit copy may just have been made.
+VGG_HERE = $(firstword $(shell for file in $(VGG) $(EIGHT_BIT) $(SMALL); do [ ! -f $$file ] || echo $$file; done))
+WITH_SMALL = $(filter $(SMALL),$(VGG_HERE))
+
+$(EIGHT_BIT): | .venv/ready
+	@$(BIN)/nstyle models add vgg19_8bit || echo 'So the small network is used: $(SMALL)'
+
+demo: setup | $(EIGHT_BIT) ## stylise the bundled photo with the bundled painting, offline, in a minute or two
 	@mkdir -p out
-	$(BIN)/neural_style -config configs/demo.yml -plot_losses out/demo_losses.png
+	$(BIN)/neural_style -config configs/demo$(if $(WITH_SMALL),_small).yml $(if $(WITH_SMALL),,-model_file $(VGG_HERE)) \
+	  -plot_losses out/demo_losses.png
 	@echo
-	@echo 'The picture:  out/demo.png        (content: configs/images/content_coffee.jpg)'
+	@echo 'The picture:  out/demo.png'
 	@echo 'The losses:   out/demo_losses.png'
-	@echo 'Next: your own picture with the same small network:'
-	@echo '  $(BIN)/neural_style -config configs/demo.yml -content_image YOUR.jpg -output_image out/yours.png'
-	@echo 'For the original pictures get the original VGG-19: make models'
+	@echo 'Next, a photo and a painting of yours, in small previews first:'
+	@echo '  $(BIN)/nstyle start PHOTO.jpg PAINTING.jpg -o out/start'
+	@echo 'For the very pictures of the original program get the original VGG-19: make models'
 
 demo-fast: setup ## stylise a bundled photo in one forward pass, with the bundled network, offline
 	@mkdir -p out
@@ -106,26 +115,25 @@ results/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
 	$(BIN)/nstyle run $< --why --inputs $(PICTURES) --results results
 	@touch $@
 
-# Without the VGG-19 the small network is used. Runs start from the photo, so that few iterations are enough. Pictures
-# whose inputs are missing, or that need another network, are left out.
-VGG_OR_SMALL = $(if $(wildcard $(VGG)),$(VGG),$(SMALL))
-QUICK_LIMITS = $(if $(wildcard $(VGG)),image_size=96 num_iterations=20,image_size=160 num_iterations=60)
+# Runs start from the photo, so that few iterations are enough. Pictures whose inputs are missing, or that need another
+# network, are left out.
+QUICK_LIMITS = $(if $(WITH_SMALL),image_size=160 num_iterations=60,image_size=192 num_iterations=80)
 all_there = $(and $(filter $(words $(1)),$(words $(wildcard $(1)))),$(1))
 QUICK = $(foreach name,$(GALLERY),$(if $(filter $(VGG),$(MODELS_OF_$(name))),$(if $(call all_there,$(INPUTS_OF_$(name))),$(name))))
 
 gallery-quick: $(QUICK:%=results/quick/%.png) ## make a small version of the gallery, in minutes
-	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_OR_SMALL)'
+	@echo '$(words $(QUICK)) pictures in results/quick, made with $(VGG_HERE)'
 	$(if $(filter-out $(QUICK),$(GALLERY)),@echo 'left out because inputs are missing in $(INPUTS)/ (make inputs) or another network is needed: $(filter-out $(QUICK),$(GALLERY))')
 
-results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready
+results/quick/%.png: configs/gallery/%.yml build/INPUTS | .venv/ready $(EIGHT_BIT)
 	$(BIN)/nstyle run $< --inputs $(PICTURES) --results results/quick \
-	  $(QUICK_LIMITS:%=--at-most %) --set init=image --set model_file=$(VGG_OR_SMALL)
+	  $(QUICK_LIMITS:%=--at-most %) --set init=image $(if $(WITH_SMALL),,--set arithmetic=native) --set model_file=$(VGG_HERE)
 	@touch $@
 
 figures: $(patsubst configs/%.yml,results/%.png,$(wildcard configs/figures/*.yml)) ## make figures of Gatys et al. from the bundled pictures; some minutes
 
-results/figures/%.png: configs/figures/%.yml $(wildcard $(VGG)) | .venv/ready
-	$(BIN)/nstyle run $< --why --results $(@:.png=) --set model_file=$(VGG_OR_SMALL)
+results/figures/%.png: configs/figures/%.yml $(wildcard $(VGG) $(EIGHT_BIT)) | .venv/ready $(EIGHT_BIT)
+	$(BIN)/nstyle run $< --why --results $(@:.png=) --set model_file=$(VGG_HERE)
 	$(BIN)/nstyle figure $< --results $(@:.png=) --output $@
 
 report: report/index.html ## write a page about all results: report/index.html

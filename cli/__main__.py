@@ -33,6 +33,7 @@ COMMANDS = {
         "Make a picture again from its record and compare.",
     ),
     "run": ("cli.nstyle.run_config:run_command", "Run the stages of a config that are not up to date."),
+    "start": ("cli.nstyle.start:start_command", "Make previews of a photo in the look of a painting."),
     "to-lua": ("cli.nstyle.to_lua:to_lua_command", "Print a config as the command line of the original."),
     "show": ("cli.nstyle.provenance:show_command", "Show how a picture was made."),
     "watch": ("cli.watch.command:watch_command", "Run a config and show its progress in the browser."),

@@ -204,6 +204,13 @@ def _opencl(settings: Settings, gpus: tuple[int, ...], splits: tuple[int, ...]) 
     return Placement("opencl", names, arithmetics, splits, (OPENCL_IS_EXACT,))
 
 
+def has_gpu() -> bool:
+    """Whether PyTorch finds a GPU."""
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
 def _gpu_names(gpus: tuple[int, ...]) -> list[str]:
     """PyTorch's names of the GPUs. Empty if the machine has no GPU. Raises: DeviceError."""
     import torch

@@ -39,7 +39,8 @@ def clone(tmp_path, monkeypatch):
     Path(".venv/ready").touch()
     for name, module in {"python": "", "nstyle": "-m cli"}.items():
         script = Path("bin", name)
-        script.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {module} "$@"\n')
+        no_package = '[ "$1 $2" = "models add" ] && exit 1'
+        script.write_text(f'#!/bin/sh\n{no_package}\nPYTHONPATH={ROOT} exec {sys.executable} {module} "$@"\n')
         script.chmod(0o755)
     return tmp_path
 
@@ -109,6 +110,43 @@ def test_a_folder_of_pictures_may_have_blanks_in_its_name(clone):
     assert "report/index.html: 1 run" in make("report", "INPUTS=my pictures é")
 
 
+@pytest.mark.parametrize(
+    "there, flags",
+    [
+        ((), "configs/demo_small.yml "),
+        (
+            ("vgg19_8bit",),
+            "configs/demo.yml -model_file vgg_models/vgg19_8bit.caffemodel",
+        ),
+        (
+            ("vgg19_8bit", "VGG_ILSVRC_19_layers"),
+            "configs/demo.yml -model_file vgg_models/VGG_ILSVRC_19_layers.caffemodel",
+        ),
+    ],
+)
+def test_the_demo_takes_the_best_weights_that_are_here(clone, there, flags):
+    for name in there:
+        Path("vgg_models", f"{name}.caffemodel").touch()
+    planned = make("-n", "demo")
+    assert f"bin/neural_style -config {flags}" in planned
+    assert ("nstyle models add vgg19_8bit" in planned) == (not there)
+
+
+def test_figures_and_the_quick_gallery_take_the_8bit_copy(clone):
+    Path("vgg_models/vgg19_8bit.caffemodel").touch()
+    shutil.copytree(ROOT / "configs" / "figures", "configs/figures")
+    quick = make("-n", "gallery-quick")
+    assert "--at-most image_size=192 --at-most num_iterations=80 --set init=image" in quick
+    assert "--set model_file=vgg_models/vgg19_8bit.caffemodel" in quick
+    figures = make("-n", "figures")
+    assert figures.count("--set model_file=vgg_models/vgg19_8bit.caffemodel") == 3
+
+
+def test_without_a_package_for_the_8bit_copy_the_small_network_is_named(clone):
+    said = make("vgg_models/vgg19_8bit.caffemodel")
+    assert "So the small network is used: vgg_models/vgg19_small.caffemodel" in said
+
+
 def test_a_report_needs_no_folder_of_inputs(clone):
     make("results/quick/golden_gate_kahlo.png", "INPUTS=inputs")
     Path("inputs").rename("away")
@@ -141,7 +179,7 @@ def test_the_figures_are_laid_out_as_in_the_papers():
     figures = {path.stem: read_config(path) for path in sorted((ROOT / "configs" / "figures").glob("*.yml"))}
     assert list(figures) == ["initialisations", "layers", "tradeoff"]
     row = figure_of(figures["tradeoff"], figures["tradeoff"].stages)
-    assert (row.rows, row.columns) == (("",), ("content_weight 5", "150", "1500", "15000"))
+    assert (row.rows, row.columns) == (("",), ("content_weight 1", "20", "200", "2000"))
     grid = figure_of(figures["layers"], figures["layers"].stages)
     assert grid.rows[0] == "style_layers relu1_1"
     assert grid.rows[4] == "relu1_1 to relu5_1"

@@ -1,30 +1,38 @@
-"""Draws a labelled grid of the results of a config's ``vary:`` or of its stages."""
+"""Draws a labelled grid of the results of a config's ``vary:`` or of its stages, with the weights' name below."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.atomic import replaced_when_complete
 from core.errors import SettingsError
 from core.pictures.images import load_image
+from core.records.records import read_record
 from core.settings.flags import flags_of
 from core.settings.text import format_value
 from core.stages.config import Config, Stage
 from core.stages.files import makes_many_files
 
-INCHES, GAP, DOTS = 2.4, 0.06, 160  # picture width in inches, gap as a share of it, dots per inch
+INCHES, CAPTION, DOTS = 2.4, 0.3, 160  # width of a picture, height of two lines of text, dots per inch
+TEXT: dict[str, Any] = {"fontsize": 7, "parse_math": False}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Results of stages in rows of equal length, with a label for each row and column ('' for none)."""
+    """Results of stages in rows of equal length, with a label for each row and column ('' for none).
+
+    captions: of every picture, for what is no grid of rows and columns.
+    """
 
     cells: tuple[tuple[Stage, ...], ...]
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    captions: tuple[tuple[str, ...], ...] = ()
 
 
 def figure_of(config: Config, stages: Sequence[Stage]) -> Figure:
@@ -50,9 +58,17 @@ def figure_of(config: Config, stages: Sequence[Stage]) -> Figure:
         raise SettingsError(f"{config.path}: a figure has rows and columns; vary one flag or two")
     if len(labels) < 2:
         return Figure((tuple(stages),), ("",), labels[0] if labels else ("",))
-    width = len(labels[1])
-    cells = tuple(tuple(stages[start : start + width]) for start in range(0, len(stages), width))
-    return Figure(cells, labels[0], labels[1])
+    return Figure(_in_rows(stages, len(labels[1])), labels[0], labels[1])
+
+
+def contact_sheet(stages: Sequence[Stage], captions: Sequence[str], width: int) -> Figure:
+    """Stages in rows of ``width``, which divides their number, each with its caption."""
+    cells = _in_rows(stages, width)
+    return Figure(cells, ("",) * len(cells), ("",) * width, _in_rows(captions, width))
+
+
+def _in_rows(items: Sequence[T], width: int) -> tuple[tuple[T, ...], ...]:
+    return tuple(tuple(items[start : start + width]) for start in range(0, len(items), width))
 
 
 def save_figure(path: Path, figure: Figure) -> None:
@@ -65,20 +81,20 @@ def save_figure(path: Path, figure: Figure) -> None:
     pictures = [[load_image(stage.settings.output_image) for stage in row] for row in figure.cells]
     height, width = pictures[0][0].shape[1:]
     rows, columns = len(figure.rows), len(figure.columns)
+    tall = INCHES * height / width + (CAPTION if figure.captions else 0)
     drawn, axes = pyplot.subplots(
-        rows,
-        columns,
-        figsize=(INCHES * columns, INCHES * rows * height / width),
-        squeeze=False,
-        gridspec_kw={"wspace": GAP, "hspace": GAP},
+        rows, columns, figsize=(INCHES * columns, tall * rows + CAPTION), squeeze=False, layout="constrained"
     )
     try:
+        for row, column in itertools.product(range(rows), range(columns)):
+            _draw(axes[row][column], pictures[row][column])
+            if figure.captions:
+                axes[row][column].set_xlabel(figure.captions[row][column], **TEXT)
         for row in range(rows):
-            for column in range(columns):
-                _draw(axes[row][column], pictures[row][column])
-            axes[row][0].set_ylabel(figure.rows[row], fontsize=8, parse_math=False)
+            axes[row][0].set_ylabel(figure.rows[row], **TEXT)
         for column in range(columns):
-            axes[0][column].set_title(figure.columns[column], fontsize=8, parse_math=False)
+            axes[0][column].set_title(figure.columns[column], **TEXT)
+        drawn.supxlabel(_made_with(figure), x=0.99, ha="right", **TEXT)
         with replaced_when_complete(path) as file:
             drawn.savefig(file, dpi=DOTS, format="png", bbox_inches="tight", metadata={"Software": None})
     except OSError as error:
@@ -93,6 +109,13 @@ def _draw(axes: Any, picture: Any) -> None:
     axes.set_yticks([])
     for side in axes.spines.values():
         side.set_visible(False)
+
+
+def _made_with(figure: Figure) -> str:
+    """The weights, as the pictures' records name them; '' for programs whose networks need no such file."""
+    records = [read_record(Path(stage.settings.output_image)) for row in figure.cells for stage in row]
+    used = [file["file"] for record in records for file in record["inputs"].get("model_file", ())]
+    return "weights: " + ", ".join(dict.fromkeys(Path(name).name for name in used)) if used else ""
 
 
 def _label(kind: type, flag: str, value: Any, flag_too: bool) -> str:
