@@ -1,4 +1,4 @@
-"""Draws a labelled grid of the results of a config's ``vary:`` or of its stages, with the weights' name below."""
+"""Draws a labelled grid of the results of a config's ``vary:`` or stages, with the weights' name below."""
 
 from __future__ import annotations
 
