@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from core.stages.config import Config, Stage
 from core.stages.files import makes_many_files
 
 INCHES, CAPTION, DOTS = 2.4, 0.3, 160  # width of a picture, height of two lines of text, dots per inch
+LINE = 40  # letters below a picture
 TEXT: dict[str, Any] = {"fontsize": 7, "parse_math": False}
 T = TypeVar("T")
 
@@ -62,9 +64,10 @@ def figure_of(config: Config, stages: Sequence[Stage]) -> Figure:
 
 
 def contact_sheet(stages: Sequence[Stage], captions: Sequence[str], width: int) -> Figure:
-    """Stages in rows of ``width``, which divides their number, each with its caption."""
+    """Stages in rows of ``width``, which divides their number, each with its caption in short lines."""
     cells = _in_rows(stages, width)
-    return Figure(cells, ("",) * len(cells), ("",) * width, _in_rows(captions, width))
+    lines = [textwrap.fill(caption, LINE, break_on_hyphens=False) for caption in captions]
+    return Figure(cells, ("",) * len(cells), ("",) * width, _in_rows(lines, width))
 
 
 def _in_rows(items: Sequence[T], width: int) -> tuple[tuple[T, ...], ...]:

@@ -47,6 +47,10 @@ def test_a_sheet_has_every_result_at_its_place(config):
     captions = [f"{number}: flags" for number in range(4)]
     sheet = contact_sheet(config.stages, captions, 2)
     assert sheet.captions == (("0: flags", "1: flags"), ("2: flags", "3: flags"))
+    long = contact_sheet(
+        config.stages, ["4: -style_weight 100 -style_scale 1 -content_layers relu4_2"] * 4, 2
+    )
+    assert long.captions[0][0] == "4: -style_weight 100 -style_scale 1\n-content_layers relu4_2"
     assert (sheet.rows, sheet.columns) == (("", ""), ("", ""))
     save_figure(Path("sheet.png"), sheet)
     for number, (row, column) in greys("sheet.png").items():
@@ -61,6 +65,6 @@ def test_the_weights_are_named_below(config):
     save_figure(Path("b.png"), figure_of(config, config.stages))
     assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
     Path(f"{config.stages[3].settings.output_image}.json").unlink()
-    with pytest.raises(ImageError, match=r"style_scale-2\.png: says nothing about its making"):
+    with pytest.raises(ImageError, match=r"style_scale-2\.png: contains no record"):
         save_figure(Path("c.png"), figure_of(config, config.stages))
     assert not Path("c.png").exists()
