@@ -72,6 +72,7 @@ class Provenance:
             picture,
             {**self._record(picture, evaluation), **more},
             NOT_SHAPING,
+            seconds_to_first=round(self._seconds[0], 3),
             trace=self._totals(),
             layer_losses=[row[:-1].tolist() for row in self._losses],
         )

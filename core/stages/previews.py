@@ -98,12 +98,14 @@ def command(program: str, stage: Stage, files: Files, output: Path) -> str:
 def full_size_seconds(stages: Sequence[Stage], settings: Settings) -> float:
     """How long one picture with ``settings`` should take on this machine, from the times of the previews.
 
-    Evaluations take time in proportion to the pixels. Raises: ImageError: a preview or its record is missing.
+    Evaluations take time in proportion to the pixels; what comes before the first one does not count.
+    Raises: ImageError: a preview or its record is missing.
     """
     rates: list[float] = []
     for stage in stages:
         record = read_record(Path(stage.settings.output_image))
-        rates.append(record["seconds"] / record["evaluation"] / _pixels(stage.settings))
+        seconds = record["seconds"] - record["seconds_to_first"]
+        rates.append(seconds / (record["evaluation"] - 1) / _pixels(stage.settings))
     return median(rates) * _pixels(settings) * settings.num_iterations
 
 

@@ -99,9 +99,9 @@ def test_the_time_grows_with_pixels_and_iterations(here):
     stages = read_config("out 1/previews.yml").stages
     for stage in stages:
         path = Path(stage.settings.output_image + ".json")
-        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 4.0}))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 5.0, "seconds_to_first": 3.0}))
     full = stages[0].settings.replace(image_size=128.0, num_iterations=10.0)
-    assert previews.full_size_seconds(stages, full) == 4.0 / 2 * 16 * 10  # 128x96 pixels are 16 times 32x24
+    assert previews.full_size_seconds(stages, full) == 2.0 * 16 * 10  # 128x96 pixels are 16 times 32x24
 
 
 @pytest.mark.parametrize(
