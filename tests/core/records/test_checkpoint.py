@@ -217,7 +217,7 @@ def test_a_checkpoint_beyond_the_wanted_end_is_kept(tmp_path, monkeypatch, capsy
     assert main(command("out.png", *LONG, "-num_iterations", "1", "-resume")) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert "out.png.checkpoint: was written after evaluation " in told
-    assert told.endswith("and -num_iterations asks for 1; ask for more, or start without -resume")
+    assert told.endswith("and -num_iterations is 1; raise -num_iterations or leave out -resume")
     assert checkpoint.read_bytes() == kept
 
 
