@@ -28,9 +28,6 @@ FLOAT, INDEX = 4, 8
 MEBIBYTE = 1 << 20
 COMPILED = "compiled"
 MARKS = {"native": INDEX, COMPILED: 1}  # bytes with which max pooling finds each maximum; else FLOAT
-    "native": INDEX,
-    COMPILED: 1,
-}  # bytes of max pooling for each output, to find its maximum; else FLOAT
 PACKED_BYTES = 1 << 20  # scratch memory of a thread, where the compiled kernel packs
 Shape = tuple[int, ...]
 
