@@ -30,7 +30,7 @@ setup: .venv/ready ## create .venv with all commands
 
 # Exact versions: requirements.lock has checksums and is for every platform and Python. requirements-builds.lock has
 # no checksums, since the builds of PyTorch and ONNX Runtime differ by machine (CPU, CUDA).
-.venv/ready: pyproject.toml requirements.lock requirements-builds.lock
+.venv/ready: pyproject.toml requirements.lock requirements-builds.lock $(wildcard core/arithmetic/kernel/source/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv .venv
 	$(INSTALL) --no-deps --require-hashes --requirement requirements.lock

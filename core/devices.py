@@ -174,18 +174,18 @@ def _native_on_cpu(threads: float, notices: tuple[str, ...]) -> Placement:
 
 def torch7_placement(threads: float, notices: tuple[str, ...] = ()) -> Placement:
     """The arithmetic of the original on the CPU. threads: 0 means all cores."""
-    from core.arithmetic.blas import REFERENCE_KERNELS, blas_build
-    from core.arithmetic.torch7 import Torch7Arithmetic
+    from core.arithmetic.torch7 import Torch7Arithmetic, products_in_use
 
-    build = blas_build()
-    found = f"BLAS: {build.library} {build.version}, kernel {build.kernel}"
-    if not build.matches_reference:
-        found += (
-            f"; the reference runs used OpenBLAS with kernel {REFERENCE_KERNELS[0]}. Expect different "
-            "rounding and, after some iterations, a visibly different picture"
+    found, exact = products_in_use()
+    notice = f"products: {found}"
+    if not exact:
+        notice += (
+            "; the reference runs used OpenBLAS with kernel Haswell, so expect another rounding and, after "
+            "some iterations, a visibly different picture. With a C compiler, make setup builds the kernel "
+            "that is exact on every processor"
         )
     arithmetic = Torch7Arithmetic(int(threads))
-    return Placement("torch7", ("cpu",), (arithmetic,), (), (*notices, found))
+    return Placement("torch7", ("cpu",), (arithmetic,), (), (*notices, notice))
 
 
 def _opencl(settings: Settings, gpus: tuple[int, ...], splits: tuple[int, ...]) -> Placement:

@@ -39,7 +39,7 @@ def examine(models: Path, self_test: Callable[[], str]) -> Iterator[Finding]:
     yield _torch()
     yield _onnx_runtime()
     yield from _optional_packages()
-    yield _blas()
+    yield _products()
     yield from _opencl()
     yield _exactness(self_test)
     yield _png_files()
@@ -104,18 +104,15 @@ def _optional_packages() -> Iterator[Finding]:
             yield Finding(what, ABSENT, f"{needed_by} needs it", remedy)
 
 
-def _blas() -> Finding:
-    from core.arithmetic.blas import blas_build
+def _products() -> Finding:
+    """What computes the exact arithmetic's products."""
+    from core.arithmetic.torch7 import products_in_use
 
-    build = blas_build()
-    message = f"{build.library} {build.version}, kernel {build.kernel}"
-    if not build.matches_reference:
-        remedy = (
-            "if the processor has AVX2, unset OPENBLAS_CORETYPE; without AVX2 pictures differ from the "
-            "original's (docs/exactness.md)"
-        )
-        return Finding("BLAS", PROBLEM, f"{message}: rounds differently from the original", remedy)
-    return Finding("BLAS", FINE, message)
+    found, exact = products_in_use()
+    if not exact:
+        remedy = "install a C compiler and run make setup again: our own kernel is exact on every processor"
+        return Finding("products", PROBLEM, f"{found}: not the original's bits", remedy)
+    return Finding("products", FINE, found)
 
 
 def _opencl() -> Iterator[Finding]:
@@ -141,7 +138,7 @@ def _opencl() -> Iterator[Finding]:
 def _exactness(self_test: Callable[[], str]) -> Finding:
     difference = self_test()
     if difference:
-        remedy = "see BLAS above, and docs/exactness.md"
+        remedy = "see products above, and docs/exactness.md"
         return Finding("exactness", PROBLEM, f"a reference run differs: {difference}", remedy)
     return Finding("exactness", FINE, "equal to a reference run of the original program in every stage")
 

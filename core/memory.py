@@ -26,6 +26,9 @@ from core.settings.neural_style import Settings
 
 FLOAT, INDEX = 4, 8
 MEBIBYTE = 1 << 20
+COMPILED = "compiled"
+MARKS = {"native": INDEX, COMPILED: 1}  # bytes with which max pooling finds each maximum; else FLOAT
+PACKED_BYTES = 1 << 20  # scratch memory of a thread, where the compiled kernel packs
 Shape = tuple[int, ...]
 
 
@@ -103,19 +106,26 @@ def plan(settings: Settings, placement: Placement) -> Plan:
             chain, settings, lambda module: cast(Arithmetic, ShapesOnly()), Torch7Random()
         )
     placement.check_splits(len(network.modules))
-    copies = 2 if placement.kind == "opencl" else 1  # in two orders, for the way there and back
     traces = [_trace(network, (3, *size)) for size in (content, *styles)]
+    kind = _kind(placement)
+    copies = 2 if kind in (COMPILED, "opencl") else 1  # weights in two orders, for the way there and back
     return Plan(
         content_size=content,
         style_sizes=styles,
         where=f"{', '.join(placement.devices)} in {placement.kind} arithmetic",
         program=program,
         weights=copies * FLOAT * sum(_weights(module) for module in network.modules),
-        activations=max(_evaluation(traces[0], placement.kind), *map(_capture, traces)),
+        activations=max(_evaluation(traces[0], kind), *(_capture(trace, kind) for trace in traces)),
         columns=max(_columns(trace, placement) for trace in traces),
         optimizer=_optimizer(settings, 3 * prod(content)),
         capacity=sum(getattr(arithmetic, "memory", 0) for arithmetic in placement.arithmetics) or None,
     )
+
+
+def _kind(placement: Placement) -> str:
+    """The placement's kind, but COMPILED for exact arithmetic by the compiled kernel, which needs less."""
+    is_compiled = placement.kind == "torch7" and not getattr(placement.first, "unfolds", True)
+    return COMPILED if is_compiled else placement.kind
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ def _evaluation(layers: list[_Traced], kind: str) -> int:
     alive = peak = 0
     for layer in layers:
         alive += _kept(layer, kind)
-        peak = max(peak, alive + _copies(layer))
+        peak = max(peak, alive + _copies(layer, kind))
     for layer in reversed(layers):
         peak = max(peak, alive + FLOAT * (layer.input + layer.output))
         alive -= _kept(layer, kind)
@@ -157,9 +167,9 @@ def _holes(layers: list[_Traced]) -> int:
     return 2 * FLOAT * max(layer.output for layer in layers)
 
 
-def _capture(layers: list[_Traced]) -> int:
+def _capture(layers: list[_Traced], kind: str) -> int:
     """Peak bytes of a forward pass that keeps no feature maps."""
-    return max(FLOAT * (layer.input + layer.output) + _copies(layer) for layer in layers)
+    return max(FLOAT * (layer.input + layer.output) + _copies(layer, kind) for layer in layers)
 
 
 def _kept(layer: _Traced, kind: str) -> int:
@@ -167,13 +177,15 @@ def _kept(layer: _Traced, kind: str) -> int:
     if isinstance(layer.module, ReLU | ContentLoss | StyleLoss):
         return 0
     if isinstance(layer.module, SpatialMaxPooling):
-        return layer.output * (FLOAT + INDEX if kind == "native" else 2 * FLOAT)
+        return layer.output * (FLOAT + MARKS.get(kind, FLOAT))
     return layer.output * FLOAT
 
 
-def _copies(layer: _Traced) -> int:
+def _copies(layer: _Traced, kind: str) -> int:
     """Bytes of a convolution's padded input, or of its input in the memory format of PyTorch's kernels."""
-    return FLOAT * layer.input if isinstance(layer.module, SpatialConvolution) else 0
+    if kind == COMPILED or not isinstance(layer.module, SpatialConvolution):
+        return 0
+    return FLOAT * layer.input
 
 
 def _weights(module: Module) -> int:
@@ -183,11 +195,13 @@ def _weights(module: Module) -> int:
 
 
 def _columns(layers: list[_Traced], placement: Placement) -> int:
-    if placement.kind == "opencl":
+    kind, threads = _kind(placement), int(getattr(placement.first, "threads", 1))
+    if kind == COMPILED:
+        return threads * PACKED_BYTES
+    if kind == "opencl":
         return _opencl_workspace(layers)
-    if placement.kind == "native":
+    if kind == "native":
         return 0
-    threads: int = getattr(placement.first, "threads", 1)
     return max(threads * BLOCK_BYTES, *_unfolded_at_once(layers, threads))
 
 

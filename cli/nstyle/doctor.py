@@ -14,7 +14,7 @@ WIDTH = 22
 
 @click.command("doctor")
 def doctor_command() -> None:
-    """Check Python, PyTorch, ONNX Runtime, BLAS, OpenCL, models, disk and memory; repeat a reference run.
+    """Check Python, PyTorch, ONNX Runtime, products, OpenCL, models, disk and memory; repeat a reference run.
 
     The exit status is 1 if there is a problem. An optional package or model that is absent is not a problem.
     """

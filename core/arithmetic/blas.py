@@ -19,23 +19,19 @@ With any other kernel no product is split. So the number of threads never change
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import cache
-from mmap import mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-Float32 = NDArray[np.float32]
+from core.arithmetic.workers import Float32
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 COLUMN_CUT = 12
 ROW_CUT = 640
@@ -77,7 +73,6 @@ def _prefer_reference_kernel() -> None:
 
 
 _prefer_reference_kernel()
-from scipy.linalg import cython_blas  # noqa: E402  (after the kernel has been chosen)
 
 
 @cache
@@ -94,6 +89,9 @@ def blas_build() -> BlasBuild:
 
 def _scipy_blas() -> ThreadpoolController:
     """SciPy's own BLAS, not NumPy's copy. All loaded BLAS libraries if SciPy has no copy of its own."""
+    import scipy.linalg.cython_blas  # noqa: F401  (loads the library)
+    from threadpoolctl import ThreadpoolController
+
     controller = ThreadpoolController()
     blas = controller.select(user_api="blas")
     of_scipy = [library["filepath"] for library in blas.info() if "scipy.libs" in library["filepath"]]
@@ -105,7 +103,12 @@ def single_threaded_blas() -> None:
     _scipy_blas().limit(limits=1)
 
 
+@cache
 def _routine(name: str, result: Any, arguments: int) -> Callable[..., Any]:
+    """A Fortran routine; SciPy is loaded with the first, which takes a quarter of a second."""
+    from scipy.linalg import cython_blas
+
+    single_threaded_blas()
     capsules: dict[str, object] = dict(cython_blas.__pyx_capi__)
     capsule = capsules[name]
     get_name = ctypes.pythonapi.PyCapsule_GetName
@@ -115,12 +118,6 @@ def _routine(name: str, result: Any, arguments: int) -> Callable[..., Any]:
     address = get_pointer(capsule, get_name(capsule))
     assert address is not None
     return ctypes.CFUNCTYPE(result, *[ctypes.c_void_p] * arguments)(address)
-
-
-_sgemm = _routine("sgemm", None, 13)
-_sgemv = _routine("sgemv", None, 11)
-_saxpy = _routine("saxpy", None, 6)
-_sdot = _routine("sdot", ctypes.c_float, 5)
 
 
 def _int(value: int) -> Any:
@@ -157,7 +154,7 @@ def sgemm(ta: bytes, tb: bytes, m: int, n: int, k: int, a: Matrix, b: Matrix, be
 
     ``ta`` and ``tb`` are ``b"n"`` or ``b"t"`` (transposed). The caller must keep the arrays alive.
     """
-    _sgemm(
+    _routine("sgemm", None, 13)(
         ctypes.c_char_p(ta), ctypes.c_char_p(tb), _int(m), _int(n), _int(k), _float(1.0),
         a.address, _int(a.leading), b.address, _int(b.leading), _float(beta), c.address, _int(c.leading),
     )  # fmt: skip
@@ -191,7 +188,7 @@ def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32)
     """``y = M x + beta y``, or with ``M^T`` if ``transpose``, in place. M is C-contiguous (rows, columns)."""
     rows, columns = matrix.shape
     trans = b"n" if transpose else b"t"  # the column-major view is already the transpose
-    _sgemv(
+    _routine("sgemv", None, 11)(
         ctypes.c_char_p(trans), _int(columns), _int(rows), _float(1.0), matrix.ctypes.data, _int(columns),
         x.ctypes.data, _int(1), _float(beta), y.ctypes.data, _int(1),
     )  # fmt: skip
@@ -200,74 +197,12 @@ def sgemv(transpose: bool, matrix: Float32, x: Float32, beta: float, y: Float32)
 def saxpy(alpha: float, x: Float32, y: Float32) -> None:
     """``y += alpha x`` in place, for contiguous arrays (with fused multiply-add if the kernel has it)."""
     assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
-    _saxpy(_int(x.size), _float(alpha), x.ctypes.data, _int(1), y.ctypes.data, _int(1))
+    _routine("saxpy", None, 6)(_int(x.size), _float(alpha), x.ctypes.data, _int(1), y.ctypes.data, _int(1))
 
 
 def sdot(x: Float32, y: Float32) -> float:
     """The float32 dot product of two contiguous arrays, as a Python float."""
     assert x.flags.c_contiguous and y.flags.c_contiguous and x.size == y.size
-    return float(_sdot(_int(x.size), x.ctypes.data, _int(1), y.ctypes.data, _int(1)))
-
-
-class Workers:
-    """A fixed number of threads that run independent pieces of one operation.
-
-    Args:
-        threads: number of threads; 1 runs everything on the calling thread.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-
-    def run(self, pieces: Iterable[Callable[[], None]]) -> None:
-        """Run all pieces and return when the last one is done. Raises the first error."""
-        queue = deque(pieces)
-
-        def drain() -> None:
-            while (piece := _next(queue)) is not None:
-                try:
-                    piece()
-                except BaseException:
-                    queue.clear()  # after an error or Ctrl-C no thread starts another piece
-                    raise
-
-        helpers = min(self.threads, len(queue)) - 1
-        futures = [self._pool.submit(drain) for _ in range(helpers)] if self._pool else []
-        drain()
-        for future in futures:
-            future.result()
-
-
-def _next(queue: deque[Callable[[], None]]) -> Callable[[], None] | None:
-    try:
-        return queue.popleft()
-    except IndexError:
-        return None
-
-
-_memory = threading.local()
-
-
-def scratch(shape: tuple[int, ...]) -> Float32:
-    """An uninitialised float32 array that belongs to the calling thread. The thread's next call reuses it.
-
-    New memory for every block would cost more in page faults than the copying itself. The buffer is a
-    memory map of its own, so replacing it by a larger one leaves no hole in the heap.
-    """
-    size = math.prod(shape)
-    buffer: Float32 | None = getattr(_memory, "buffer", None)
-    if buffer is None or buffer.size < size:
-        buffer = _memory.buffer = None
-        buffer = _memory.buffer = np.frombuffer(mmap(-1, 4 * size), np.float32)
-    return buffer[:size].reshape(shape)
-
-
-def cut(size: int, pieces: int, multiple: int, last: int = 1) -> list[tuple[int, int]]:
-    """Split ``range(size)`` into up to ``pieces`` nearly equal parts, at multiples of ``multiple``.
-
-    The last part has at least ``last`` elements. Returns (start, end) pairs in ascending order.
-    """
-    step = max(multiple, -(-size // (pieces * multiple)) * multiple)
-    starts = [start for start in range(0, size, step) if start == 0 or size - start >= last]
-    return list(zip(starts, [*starts[1:], size], strict=True))
+    return float(
+        _routine("sdot", ctypes.c_float, 5)(_int(x.size), x.ctypes.data, _int(1), y.ctypes.data, _int(1))
+    )

@@ -1,4 +1,4 @@
-"""The arithmetic of Torch7 on a CPU, bit for bit. Uses NumPy element by element and OpenBLAS for products.
+"""The arithmetic of Torch7 on a CPU, bit for bit: NumPy, and products in the original's rounding order.
 
 NumPy rounds a Python float to float32 before it combines it with a float32 array. Torch7 does the same with
 Lua numbers.
@@ -8,22 +8,44 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import warnings
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.arithmetic import blas, torch7_pooling, torch7_tanh
-from core.arithmetic.blas import COLUMN_CUT, Float32, Matrix, Workers, sgemm
 from core.arithmetic.cores import available_cores
+from core.arithmetic.kernel import library
+from core.arithmetic.kernel.compiled import CompiledProducts
 from core.arithmetic.operations import Window, add_total_variation, sequential_mean_square, sequential_sum
-from core.arithmetic.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
+from core.arithmetic.torch7_products import OpenBlasProducts, Products
+from core.arithmetic.workers import Float32, Workers
 from core.errors import NetworkError
 
-CHANNELS_AT_ONCE = 8
+
+class ProductsInUse(NamedTuple):
+    """What computes products here, and whether they have the bits of the reference runs."""
+
+    description: str
+    exact: bool
+
+
+def products_in_use() -> ProductsInUse:
+    """Of :func:`best_products` on this machine."""
+    functions = library.load()
+    if functions:
+        return ProductsInUse(f"own kernel, {functions.instructions}", True)
+    build = blas.blas_build()
+    return ProductsInUse(f"{build.library} {build.version}, kernel {build.kernel}", build.matches_reference)
+
+
+def best_products(workers: Workers) -> Products:
+    """Our own kernel where it was built, else SciPy's OpenBLAS."""
+    functions = library.load()
+    return CompiledProducts(functions, workers) if functions else OpenBlasProducts(workers)
 
 
 class Torch7Arithmetic:
@@ -31,12 +53,17 @@ class Torch7Arithmetic:
 
     Args:
         threads: number of CPU threads; 0 means all cores. The result does not depend on it.
+        products: makes the object that computes products, convolutions and pooling.
     """
 
-    def __init__(self, threads: int = 0) -> None:
-        blas.single_threaded_blas()
+    def __init__(self, threads: int = 0, products: Callable[[Workers], Products] = best_products) -> None:
         self.threads = threads or available_cores()
-        self._workers = Workers(self.threads)
+        self._products = products(Workers(self.threads))
+
+    @property
+    def unfolds(self) -> bool:
+        """Whether convolutions write out all windows before the product, which takes memory."""
+        return isinstance(self._products, OpenBlasProducts)
 
     def array(self, values: Float32) -> Float32:
         return np.array(values, np.float32, order="C")
@@ -61,8 +88,7 @@ class Torch7Arithmetic:
         return x
 
     def scaled_sum_(self, x: Float32, factor: float, y: Float32) -> Float32:
-        x *= np.float32(factor)
-        x += y
+        self._products.scaled_sum_(x, factor, y)
         return x
 
     def divide_(self, x: Float32, divisor: float) -> Float32:
@@ -70,11 +96,11 @@ class Torch7Arithmetic:
         return x
 
     def axpy_(self, alpha: float, x: Float32, y: Float32) -> Float32:
-        blas.saxpy(alpha, x, y)
+        self._products.axpy_(alpha, x, y)
         return y
 
     def dot(self, x: Float32, y: Float32) -> float:
-        return blas.sdot(x, y)
+        return self._products.dot(x, y)
 
     def sum_abs(self, x: Float32) -> float:
         """The float64 sum from left to right, as in Torch7."""
@@ -83,48 +109,32 @@ class Torch7Arithmetic:
     def mean_squared_error(self, x: Float32, target: Float32) -> float:
         return sequential_mean_square(x - target)
 
-    def convolution(self, weight: Float32, bias: Float32, groups: int) -> ConvolutionParameters:
+    def convolution(self, weight: Float32, bias: Float32, groups: int) -> Any:
         if groups != 1:
             raise NetworkError(
                 "grouped convolutions do not run with -arithmetic torch7; use -arithmetic native"
             )
-        return ConvolutionParameters(self.array(weight), self.array(bias))
+        return self._products.convolution(weight, bias)
 
-    def convolve(self, x: Float32, parameters: ConvolutionParameters, window: Window) -> Float32:
-        return convolve(x, parameters, window, self._workers)
+    def convolve(self, x: Float32, parameters: Any, window: Window) -> Float32:
+        return self._products.convolve(x, parameters, window)
 
-    def convolve_backward(
-        self, grad: Float32, parameters: ConvolutionParameters, window: Window, x: Float32
-    ) -> Float32:
-        return convolve_backward(grad, parameters, window, x.shape, self._workers)
+    def convolve_backward(self, grad: Float32, parameters: Any, window: Window, x: Float32) -> Float32:
+        return self._products.convolve_backward(grad, parameters, window, x.shape)
 
     def relu_(self, x: Float32) -> Float32:
-        self._over_channels(x.shape[0], lambda part: np.maximum(x[part], 0, out=x[part]))
+        self._products.relu_(x)
         return x
 
     def mask_(self, grad: Float32, output: Float32) -> Float32:
-        self._over_channels(grad.shape[0], lambda part: _keep(grad[part].view(np.int32), output[part] <= 0))
+        self._products.mask_(grad, output)
         return grad
 
-    def max_pool(self, x: Float32, window: Window) -> tuple[Float32, Float32]:
-        """Returns the maxima and a copy for the backward pass, because an in-place ReLU may follow."""
-        size = window.output_size(*x.shape[1:], ceil=True)
-        out = np.empty((x.shape[0], *size), np.float32)
+    def max_pool(self, x: Float32, window: Window) -> tuple[Float32, Any]:
+        return self._products.max_pool(x, window)
 
-        def pool(part: slice) -> None:
-            out[part] = torch7_pooling.max_pool(x[part], window, size)
-
-        self._over_channels(x.shape[0], pool)
-        return out, out.copy()
-
-    def max_pool_backward(self, grad: Float32, where: Float32, x: Float32, window: Window) -> Float32:
-        out = np.empty_like(x)
-
-        def spread(part: slice) -> None:
-            out[part] = torch7_pooling.max_pool_backward(grad[part], where[part], x[part], window)
-
-        self._over_channels(x.shape[0], spread)
-        return out
+    def max_pool_backward(self, grad: Float32, where: Any, x: Float32, window: Window) -> Float32:
+        return self._products.max_pool_backward(grad, where, x, window)
 
     def average_pool(self, x: Float32, window: Window, ceil: bool) -> Float32:
         return torch7_pooling.average_pool(x, window, window.output_size(*x.shape[1:], ceil=ceil))
@@ -170,6 +180,7 @@ class Torch7Arithmetic:
         return result
 
     def linear(self, x: Float32, weight: Float32, bias: Float32) -> Float32:
+        _warn_of_linear()
         out = bias.copy()
         blas.sgemv(False, weight, x, 1.0, out)
         return out
@@ -191,30 +202,10 @@ class Torch7Arithmetic:
         return result
 
     def gram(self, x: Float32) -> Float32:
-        channels, positions = x.shape[0], x[0].size
-        out = np.empty((channels, channels), np.float32)
-        features, result = Matrix.of(x.reshape(channels, positions)), Matrix.of(out)
-        self._over_columns(
-            channels,
-            lambda i, j: sgemm(
-                b"t", b"n", channels, j - i, positions, features, features.column(i), 0.0, result.column(i)
-            ),
-        )
-        return out
+        return self._products.gram(x)
 
     def gram_backward(self, x: Float32, grad: Float32) -> Float32:
-        channels, positions = x.shape[0], x[0].size
-        out = np.empty_like(x)
-        features, result = Matrix.of(x.reshape(channels, positions)), Matrix.of(out.reshape(channels, -1))
-        grads = Matrix.of(grad)
-
-        def columns(i: int, j: int) -> None:
-            size = (positions, j - i, channels)
-            sgemm(b"n", b"n", *size, features, grads.column(i), 0.0, result.column(i))
-            sgemm(b"n", b"t", *size, features, grads.row(i), 1.0, result.column(i))
-
-        self._over_columns(channels, columns)
-        return out
+        return self._products.gram_backward(x, grad)
 
     def total_variation(self, x: Float32) -> Float32:
         gradient: Float32 = add_total_variation(x, np.zeros_like(x))
@@ -228,20 +219,17 @@ class Torch7Arithmetic:
         denominator += np.float32(1e-8)
         x += (np.float32(-step) * m) / denominator
 
-    def _over_channels(self, channels: int, piece: Callable[[slice], Any]) -> None:
-        """Divide element-wise work among the threads, in ranges of channels that fit the cache."""
-        pieces = max(self.threads, channels // CHANNELS_AT_ONCE)
-        self._workers.run(partial(piece, slice(i, j)) for i, j in blas.cut(channels, pieces, 1))
 
-    def _over_columns(self, columns: int, piece: Callable[[int, int], None]) -> None:
-        """Divide a product among the threads, split between columns where this changes no bit."""
-        pieces = self.threads if blas.blas_build().matches_reference else 1
-        self._workers.run(partial(piece, i, j) for i, j in blas.cut(columns, pieces, COLUMN_CUT))
-
-
-def _keep(bits: NDArray[np.int32], drop: NDArray[np.bool_]) -> None:
-    """Set float32 values (given as their bits) to zero where ``drop`` is true, also NaN and infinity."""
-    bits &= drop.view(np.int8).astype(np.int32) - 1
+@cache
+def _warn_of_linear() -> None:
+    """The order of matrix-vector products is OpenBLAS's own; the compiled kernel has none."""
+    build = blas.blas_build()
+    if not build.matches_reference:
+        warnings.warn(
+            f"this network has fully connected layers, whose products {build.library} computes with kernel "
+            f"{build.kernel}; the reference runs used {blas.REFERENCE_KERNELS[0]}, so the result differs",
+            stacklevel=2,
+        )
 
 
 @cache

@@ -14,20 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arithmetic.blas import (
-    COLUMN_CUT,
-    ROW_CUT,
-    Float32,
-    Matrix,
-    Workers,
-    blas_build,
-    cut,
-    lead_rows,
-    scratch,
-    sgemm,
-    sgemm_rows,
-)
+from core.arithmetic.blas import COLUMN_CUT, ROW_CUT, Matrix, blas_build, lead_rows, sgemm, sgemm_rows
 from core.arithmetic.operations import Window
+from core.arithmetic.workers import Float32, Workers, cut, scratch
 
 BLOCK_BYTES = 3 << 20  # of columns per thread at a time: about one core's share of the cache
 

@@ -13,8 +13,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arithmetic.blas import Float32
 from core.arithmetic.operations import Window
+from core.arithmetic.workers import Float32
 
 LOWEST = np.finfo(np.float32).min
 

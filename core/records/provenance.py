@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.arithmetic.blas import blas_build
 from core.arithmetic.cores import available_cores
+from core.arithmetic.torch7 import products_in_use
 from core.devices import Placement
 from core.events import CheckpointDue, Evaluation
 from core.pictures.images import Image, to_bytes
@@ -116,10 +116,10 @@ def run_identity(settings: Settings, placement: Placement) -> records.Record:
 
 
 def environment() -> dict[str, str]:
-    """What can change the result besides the flags: package versions and the BLAS kernel."""
+    """What can change the result besides the flags: package versions and what computes products."""
     return {
         **records.machine(),
-        "blas": blas_build().description,
+        "products": products_in_use().description,
         **{name: records.package_version(name) for name in PACKAGES},
     }
 

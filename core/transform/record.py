@@ -60,7 +60,7 @@ def environment(settings: TransformSettings) -> dict[str, str]:
     """Machine and package versions: besides flags and runtime, these may change the bits of a result."""
     found = {**records.machine(), **{name: records.package_version(name) for name in PACKAGES}}
     if settings.arithmetic == "torch7":
-        from core.arithmetic.blas import blas_build
+        from core.arithmetic.torch7 import products_in_use
 
-        found["blas"] = blas_build().description
+        found["products"] = products_in_use().description
     return found

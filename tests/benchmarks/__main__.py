@@ -18,9 +18,9 @@ PARTS = (
     (
         "One evaluation",
         "evaluation_speed",
-        "Losses and gradient on the CPU. Aims for torch7: at least 75 % of the time inside sgemm, and at "
-        "least 1.5 times as fast with two threads, with the same bytes. Aim for native: at most 1.15 times "
-        "the time of the convolutions alone (forward, and backward to the input).",
+        "Losses and gradient on the CPU. Aims: torch7 takes at most 1.2 times its floating-point operations "
+        "at the processor's peak of fused multiply-adds (measured here, out of registers); native takes at "
+        "most 1.15 times as long as the convolutions alone (forward, and backward to the input).",
     ),
     (
         "Peak memory",

@@ -5,19 +5,22 @@ python -m tests.benchmarks.evaluation_speed
 
 from __future__ import annotations
 
+import shutil
+import statistics
+import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import caffe_loader
-from core.arithmetic import blas, torch7, torch7_convolution
 from core.arithmetic.cores import available_cores
+from core.arithmetic.torch7 import Torch7Arithmetic, products_in_use
+from core.arithmetic.torch7_products import OpenBlasProducts, Products
 from core.arithmetic.torch7_random import Torch7Random
+from core.arithmetic.workers import Workers
 from core.devices import Placement, choose
 from core.network.network import LossNetwork, build_network
 from core.settings.neural_style import Settings
@@ -27,13 +30,25 @@ from tests.conftest import SHARED
 
 REAL_LOWER = SHARED / "golden" / "neural_style_vgg" / "vgg19_real_lower.caffemodel"
 ORIGINAL_SECONDS = 0.70  # parity.md: 256x191, full width, one thread, on a machine like this one
-RANDOM = np.random.default_rng(1)
+PEAK = Path(__file__).with_name("peak.c")
 Evaluate = Callable[[], np.ndarray]
 
 
-def prepared(model: Path, settings: Settings, height: int, width: int) -> Evaluate:
-    """A function that evaluates the default losses at a random picture and returns the gradient."""
+def prepared(
+    model: Path,
+    settings: Settings,
+    height: int,
+    width: int,
+    products: Callable[[Workers], Products] | None = None,
+) -> Evaluate:
+    """A function that evaluates the default losses at a random picture and returns the gradient.
+
+    products: what the torch7 arithmetic computes with; None: what it takes here.
+    """
     placement = choose(settings)
+    if products:
+        arithmetic = Torch7Arithmetic(int(settings.threads), products)
+        placement = Placement("torch7", ("cpu",), (arithmetic,))
     network = _network(model, settings, placement)
     first = placement.first
     content, style, start = (
@@ -55,54 +70,72 @@ def exact(threads: int) -> Settings:
     return Settings(arithmetic="torch7", gpu="-1", threads=float(threads))
 
 
-@contextmanager
-def timed_sgemm() -> Iterator[list[float]]:
-    """Collects the seconds spent in every sgemm (with one thread)."""
-    spent: list[float] = []
-    original = blas.sgemm
-
-    def timed(*arguments: object) -> None:
-        started = time.perf_counter()
-        original(*arguments)  # type: ignore[arg-type]
-        spent.append(time.perf_counter() - started)
-
-    modules = (torch7, torch7_convolution)
-    try:
-        for module in modules:
-            module.sgemm = timed  # type: ignore[attr-defined]
-        yield spent
-    finally:
-        for module in modules:
-            module.sgemm = original  # type: ignore[attr-defined]
-
-
 def torch7_rows() -> list[str]:
-    """Rows for one and two threads, and the share of sgemm, with the original's lower weights."""
+    """One and two threads, and OpenBLAS in place of the compiled kernel, on the original's lower weights."""
     if not REAL_LOWER.is_file():
         return [f"| torch7 on vgg19_real_lower.caffemodel: not measured, {REAL_LOWER} is absent | | |"]
     one, two = (prepared(REAL_LOWER, exact(threads), 191, 256) for threads in (1, 2))
-    same = np.array_equal(one(), two())
-    seconds = medians({"one": one, "two": two}, 9)
-    with timed_sgemm() as spent:
-        started = time.perf_counter()
-        for _ in range(5):
-            one()
-        share = sum(spent) / (time.perf_counter() - started)
-    ratio = seconds["one"] / seconds["two"]
+    blas = prepared(REAL_LOWER, exact(2), 191, 256, OpenBlasProducts)
+    first = one()
+    same = np.array_equal(first, two()) and np.array_equal(first, blas())
+    bits = "equal in every bit" if same else "DIFFERENT"
+    seconds = medians({"one": one, "two": two, "blas": blas}, 9)
+    ratio, gain = seconds["one"] / seconds["two"], seconds["blas"] / seconds["two"]
+    used = products_in_use().description
     return [
-        f"| torch7, real lower blocks, 256x191, 1 thread | {seconds['one']:.3f} | {share:.0%} inside sgemm |",
-        f"| torch7, the same, 2 threads | {seconds['two']:.3f} | {ratio:.2f} times one thread; gradient "
-        f"{'equal in every bit' if same else 'DIFFERENT'} |",
+        _row("torch7, real lower blocks, 256x191, 1 thread", seconds["one"], used),
+        _row("torch7, the same, 2 threads", seconds["two"], f"{ratio:.2f} times one thread; gradient {bits}"),
+        _row("torch7, the same, 2 threads, OpenBLAS", seconds["blas"], f"{gain:.2f} times the time before"),
     ]
 
 
-def full_width_row(model: Path) -> str:
-    """A row for all cores, compared with the original on one core."""
-    seconds = medians({"all": prepared(model, exact(0), 191, 256)}, 5)["all"]
-    return (
-        f"| torch7, full-width VGG-19, 256x191, {available_cores()} threads | {seconds:.3f} | "
-        f"{ORIGINAL_SECONDS / seconds:.2f} times the original's {ORIGINAL_SECONDS:.2f} s on one core |"
+def full_width_rows(model: Path) -> list[str]:
+    """Two threads against the processor's peak, all cores against the original's one."""
+    cases = {
+        "two": prepared(model, exact(2), 191, 256),
+        "blas": prepared(model, exact(2), 191, 256, OpenBlasProducts),
+        "all": prepared(model, exact(0), 191, 256),
+    }
+    seconds, work, peak = medians(cases, 7), operations(191, 256), fused_peak(2)
+    sizes = f"{work / 1e9:.1f} GFLOP at the peak of {peak / 1e9:.0f} GFLOP/s"
+    shares = {name: f"{taken * peak / work:.2f} times {sizes}" for name, taken in seconds.items()}
+    original = (
+        f"{ORIGINAL_SECONDS / seconds['all']:.2f} times the original's {ORIGINAL_SECONDS:.2f} s on one core"
     )
+    name = "torch7, full-width VGG-19, 256x191"
+    return [
+        _row(f"{name}, 2 threads", seconds["two"], shares["two"] if peak else "peak not measured"),
+        _row(f"{name}, 2 threads, OpenBLAS", seconds["blas"], shares["blas"] if peak else ""),
+        _row(f"{name}, {available_cores()} threads", seconds["all"], original),
+    ]
+
+
+def _row(what: str, seconds: float, remark: str) -> str:
+    return f"| {what} | {seconds:.3f} | {remark} |"
+
+
+def operations(height: int, width: int) -> float:
+    """Multiplications and additions of all convolutions, both ways, and of three Gram products a loss."""
+    layers = shapes(height, width)
+    convolutions = sum(4 * 9 * n_in * n_out * rows * columns for n_in, n_out, rows, columns in layers)
+    grams = {(n_out, rows, columns) for _, n_out, rows, columns in layers}  # a style layer in each block
+    return convolutions + sum(6 * n * n * rows * columns for n, rows, columns in grams)
+
+
+def fused_peak(threads: int) -> float:
+    """Fused multiply-adds a second times two, measured out of registers; 0 where there is no C compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not compiler:
+        return 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder) / "peak")
+        flags = ["-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
+        subprocess.run([compiler, *flags, str(PEAK), "-o", program], check=True)
+        shown = [
+            subprocess.run([program, str(threads)], capture_output=True, text=True, check=True)
+            for _ in range(5)
+        ]
+    return statistics.median(float(done.stdout) for done in shown) * 1e9
 
 
 def native_rows(model: Path) -> list[str]:
@@ -145,7 +178,7 @@ def table() -> str:
     """All measurements as a Markdown table."""
     with tempfile.TemporaryDirectory() as folder:
         model = write_convolutions(Path(folder))
-        rows = [*torch7_rows(), full_width_row(model), *native_rows(model)]
+        rows = [*torch7_rows(), *full_width_rows(model), *native_rows(model)]
     return "\n".join(["| one evaluation | seconds (median) | |", "|---|---:|---|", *rows])
 
 

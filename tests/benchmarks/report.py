@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import psutil
 
-from core.arithmetic.blas import blas_build
 from core.arithmetic.cores import available_cores
+from core.arithmetic.torch7 import products_in_use
 
 PACKAGES = ("torch", "numpy", "scipy", "protobuf", "onnxruntime")
 QUIET = 10.0  # percent of all cores that others may use while we measure
@@ -58,13 +58,12 @@ def wait_until_quiet() -> float:
 
 
 def _facts(busy: float) -> str:
-    blas = blas_build()
     gibibytes = psutil.virtual_memory().total / 2**30
     lines = [
         f"date: {date.today().isoformat()}",
         f"processor: {_processor()}, {available_cores()} cores, {gibibytes:.0f} GiB",
         f"system: {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"BLAS: {blas.library} {blas.version}, kernel {blas.kernel}",
+        f"products: {products_in_use().description}",
         ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         f"other programs used at most {busy:.0f} % of the cores at the start of a part",
     ]

@@ -64,7 +64,7 @@ def test_a_png_of_the_original_and_its_record(here):
     original = (PNG_JOB / "out.png").read_bytes()
     assert png_job("out.png", "-png_text", "0") == 0
     assert (here / "out.png").read_bytes() == original
-    assert json.loads((here / "out.png.json").read_text())["environment"]["blas"]
+    assert json.loads((here / "out.png.json").read_text())["environment"]["products"]
     assert (
         nstyle("reproduce", "out.png", "--inputs", GOLDEN / "images", "--inputs", NETWORK.parent).exit_code
         == 0

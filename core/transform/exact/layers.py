@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.arithmetic.blas import Workers, cut
 from core.arithmetic.operations import Arithmetic, Window
 from core.arithmetic.torch7_tanh import tanh
+from core.arithmetic.workers import Workers, cut
 from core.errors import TransformError
 from core.transform.exact.norms import Affine, normalise_by_statistics, normalise_instances
 from core.transform.networks.layers import FrozenInstanceNorm2d, MulConstant, ShaveImage, TotalVariation

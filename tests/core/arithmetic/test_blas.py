@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.arithmetic import blas
-from core.arithmetic.blas import COLUMN_CUT, ROW_CUT, Matrix, cut, sgemm
+from core.arithmetic.blas import COLUMN_CUT, ROW_CUT, Matrix, sgemm
+from core.arithmetic.workers import cut
 
 RNG = np.random.default_rng(7)
 reference_kernel = pytest.mark.skipif(
@@ -69,3 +70,16 @@ def test_saxpy_and_sdot_agree_with_scipy():
     assert blas.sdot(x, y) == float(sdot(x, y))
     blas.saxpy(0.37, x, y)
     assert np.array_equal(y, expected)
+
+
+def test_a_fully_connected_layer_tells_of_another_kernel(monkeypatch):
+    from core.arithmetic import torch7
+
+    build = blas.BlasBuild("openblas", "0.3.30", "SkylakeX")
+    monkeypatch.setattr(blas, "blas_build", lambda: build)
+    torch7._warn_of_linear.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="fully connected layers.*SkylakeX"):
+            torch7.Torch7Arithmetic(1).linear(random(3), random(2, 3), random(2))
+    finally:
+        torch7._warn_of_linear.cache_clear()

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from core.arithmetic import blas, torch7_convolution
-from core.arithmetic.blas import Matrix, Workers, cut, sgemm, sgemm_rows
+from core.arithmetic.blas import Matrix, sgemm, sgemm_rows
 from core.arithmetic.operations import Window
 from core.arithmetic.torch7_convolution import ConvolutionParameters, convolve, convolve_backward
+from core.arithmetic.workers import Workers, cut
 from tests.support.compare import assert_identical
 
 RNG = np.random.default_rng(13)

@@ -134,7 +134,7 @@ def test_settings_command_and_provenance(here):
         "torch7 on cpu",
         record["pixels_sha256"],
         record["inputs"]["model_file"][0]["sha256"],
-        record["environment"]["blas"],
+        record["environment"]["products"],
         repr(record["losses"]["total"]),
     ):
         assert value in page.by_id["run-4"]

@@ -1,0 +1,98 @@
+/* C = start + A B: the first factor from anywhere, the second packed in panels, the result column by column. */
+
+static void finish(const result *c, long column, long row, const float *tile, int is_first, int is_last, int rows)
+{
+    float *at = c->data + column * c->leading + row;
+    int rectifies = is_last && c->rectifies, reads = !is_first || (!c->bias && c->keeps);
+    float start = c->bias ? c->bias[column] : 0;
+    float spare[TILE_ROWS];
+    float *ends = rows == TILE_ROWS ? at : spare;
+    if (ends == spare && reads)
+        memcpy(spare, at, (size_t)rows * sizeof(float));
+    UNROLL
+    for (int v = 0; v < TILE_VECTORS; v++) {
+        vec sum = ADD(reads ? LOAD(ends + v * LANES) : SPREAD(start), LOAD(tile + v * LANES));
+        STORE(ends + v * LANES, rectifies ? WHERE_ABOVE_ZERO(sum, sum) : sum);
+    }
+    if (ends == spare)
+        memcpy(at, spare, (size_t)rows * sizeof(float));
+}
+
+/* One block of k of the packed columns: the first panel wanted, and how far apart panels are. */
+typedef struct {
+    const float *first;
+    long distance;
+} packed_columns;
+
+/* Panels `panel` to `panel_end` of n columns. */
+static void multiply_block(const packed_rows *rows, packed_columns columns, const result *c, long panel,
+                           long panel_end, long n, int is_first, int is_last)
+{
+    long tiles = (rows->row_end - rows->row + TILE_ROWS - 1) / TILE_ROWS;
+    ALIGNED float tile[PANEL * TILE_ROWS];
+    split_sums split;
+    for (long p = panel; p < panel_end; p++) {
+        const float *b = columns.first + (p - panel) * columns.distance;
+        long count = n - p * PANEL < PANEL ? n - p * PANEL : PANEL;
+        if (count == PANEL)
+            sum_split_groups(rows, b, &split);
+        for (long row = rows->row, t = 0; row < rows->row_end; row += TILE_ROWS, t++) {
+            int height = rows->row_end - row < TILE_ROWS ? (int)(rows->row_end - row) : TILE_ROWS;
+            for (long j = 0; j < count; j++)
+                for (int v = 0; v < TILE_VECTORS; v++)
+                    __builtin_prefetch(c->data + (p * PANEL + j) * c->leading + row + v * LANES, 1);
+            if (p + 1 < panel_end)
+                fetch_ahead(b + columns.distance, rows->depth * PANEL, t, tiles);
+            compute_tile(rows, t, b, count, &split, tile, TILE_ROWS);
+            for (long j = 0; j < count; j++)
+                finish(c, p * PANEL + j, row, tile + j * TILE_ROWS, is_first, is_last, height);
+        }
+    }
+}
+
+/* Rows to take at once so that pieces of nearly equal size fill the region. */
+static long even_share(long rows)
+{
+    long pieces = (rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    return pieces < 2 ? ROWS_AT_ONCE : ((rows + pieces - 1) / pieces + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
+}
+
+/* One region of a product of m x n over k. `scratch` has PACKED_FLOATS(BLOCK). */
+void NAME(product)(const factor *a, const float *panels, const result *c, const region *part, long m, long n,
+                   long k_all, float *scratch)
+{
+    long share = even_share(part->row_end - part->row);
+    for (long row = part->row; row < part->row_end; row += share)
+        for (long k = 0, block; k < k_all; k += block) {
+            packed_rows rows;
+            packed_columns columns = {panels + (part->panel * k_all + k) * PANEL, k_all * PANEL};
+            block = next_block(k_all - k);
+            pack_rows(a, m, row, row + share < part->row_end ? row + share : part->row_end, k, k + block, scratch,
+                      &rows);
+            multiply_block(&rows, columns, c, part->panel, part->panel_end, n, k == 0, k + block == k_all);
+        }
+}
+
+/* Panels `panel` to `panel_end` of x x^T for x of (channels, positions): both factors are packed block by block,
+ * since there are many positions. `scratch` has PACKED_FLOATS(BLOCK) and all columns wanted, BLOCK of k each. */
+void NAME(gram)(const float *x, long channels, long positions, float *out, long panel, long panel_end, float *scratch)
+{
+    factor source = {TRANSPOSED, x, positions, {0}};
+    result c = {out, channels, 0, 0, 0};
+    float *panels = scratch + PACKED_FLOATS(BLOCK);
+    long share = even_share(channels);
+    for (long k = 0, block; k < positions; k += block) {
+        block = next_block(positions - k);
+        for (long p = panel; p < panel_end; p++) {
+            long count = channels - p * PANEL < PANEL ? channels - p * PANEL : PANEL;
+            pack_transposed(&source, p * PANEL, (int)count, PANEL, k, k + block, panels + (p - panel) * block * PANEL);
+        }
+        for (long row = 0; row < channels; row += share) {
+            packed_rows rows;
+            packed_columns columns = {panels, block * PANEL};
+            pack_rows(&source, channels, row, row + share < channels ? row + share : channels, k, k + block, scratch,
+                      &rows);
+            multiply_block(&rows, columns, &c, panel, panel_end, channels, k == 0, k + block == positions);
+        }
+    }
+}
