@@ -21,9 +21,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -64,12 +63,23 @@ def _prefer_reference_kernel() -> None:
     By default OpenBLAS uses a kernel for the newest instruction set it finds, which gives other bits.
     A value that the user has set is kept.
     """
-    cpuinfo = Path("/proc/cpuinfo")
-    if "scipy.linalg" in sys.modules or not cpuinfo.is_file():
-        return
-    flags = cpuinfo.read_text(errors="replace").split("flags", 1)[-1].split("\n", 1)[0].split()
-    if "avx2" in flags and "fma" in flags:
+    if "scipy.linalg" not in sys.modules and has_avx2_and_fma(processor_features()):
         os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+def processor_features() -> Mapping[str, bool]:
+    """The processor's instruction sets by NumPy's names, on any system. Empty if NumPy has no list."""
+    try:
+        from numpy._core._multiarray_umath import __cpu_features__
+    except ImportError:  # NumPy's own list is not part of its public interface
+        return {}
+    features: Mapping[str, bool] = __cpu_features__
+    return features
+
+
+def has_avx2_and_fma(features: Mapping[str, bool]) -> bool:
+    """Whether ``features`` name AVX2 and FMA, one by one or as the level x86-64-v3 that includes both."""
+    return bool(features.get("X86_V3") or (features.get("AVX2") and features.get("FMA3")))
 
 
 _prefer_reference_kernel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -232,10 +233,15 @@ def _warn_of_linear() -> None:
         )
 
 
+def _math_library() -> str | None:
+    """The library with the C mathematics; None is the process itself, which has it on some systems."""
+    return "ucrtbase" if sys.platform == "win32" else ctypes.util.find_library("m")
+
+
 @cache
 def _libm_function(name: str, arguments: int) -> Callable[..., float]:
     """A float32 function of the C library's libm, which Torch7 calls for every element."""
-    function = ctypes.CDLL(ctypes.util.find_library("m"))[name]
+    function = ctypes.CDLL(_math_library())[name]
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float] * arguments
     return function
 

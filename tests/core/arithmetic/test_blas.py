@@ -1,5 +1,7 @@
 """Splitting a product over threads changes no bit: random shapes, both rules of the BLAS module."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -83,3 +85,27 @@ def test_a_fully_connected_layer_tells_of_another_kernel(monkeypatch):
             torch7.Torch7Arithmetic(1).linear(random(3), random(2, 3), random(2))
     finally:
         torch7._warn_of_linear.cache_clear()
+
+
+@pytest.mark.skipif(
+    not Path("/proc/cpuinfo").is_file(), reason="this system has no /proc/cpuinfo to compare with"
+)
+def test_the_processor_is_asked_through_numpy():
+    features = blas.processor_features()
+    flags = Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split()
+    assert blas.has_avx2_and_fma(features) == ("avx2" in flags and "fma" in flags)
+
+
+@pytest.mark.parametrize(
+    ("features", "found"),
+    [
+        ({}, False),
+        ({"AVX2": True}, False),
+        ({"AVX2": True, "FMA3": False}, False),
+        ({"AVX2": True, "FMA3": True}, True),
+        ({"X86_V3": True}, True),
+        ({"NEON": True}, False),
+    ],
+)
+def test_which_processors_have_avx2_and_fma(features, found):
+    assert blas.has_avx2_and_fma(features) == found
