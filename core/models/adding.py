@@ -43,8 +43,7 @@ def add(file: Path, report: Report) -> Added:
     report: called for progress.
     Raises RegistryError saying what the file is instead; OSError.
     """
-    if not file.is_file():
-        raise RegistryError(f"{printable(str(file))}: no such file")
+    _check_is_file(file)
     if format_of(file) != "caffe":
         return _add_converted(file, report)
     try:
@@ -57,6 +56,13 @@ def add(file: Path, report: Report) -> Added:
         except RegistryError:
             raise unknown from None
     return Added(install(entry, file, registry.MODELS_DIR, report), entry.name, "")
+
+
+def _check_is_file(file: Path) -> None:
+    if file.is_dir():
+        raise RegistryError(f"{printable(str(file))}: is a folder; name a file in it")
+    if not file.is_file():
+        raise RegistryError(f"{printable(str(file))}: no such file")
 
 
 def add_as(name: str, file: Path, report: Report) -> Added:
@@ -74,8 +80,7 @@ def add_as(name: str, file: Path, report: Report) -> Added:
     target = registry.MODELS_DIR / f"{name}.caffemodel"
     if target.exists():
         raise RegistryError(f"--as {name}: {target} exists already; delete it, or choose another name")
-    if not file.is_file():
-        raise RegistryError(f"{printable(str(file))}: no such file")
+    _check_is_file(file)
     layers, source, _ = _read(file, report)
     how = "weights unchanged" if source is None else source.what
     if source is not None and source.of is None:

@@ -26,8 +26,8 @@ class Found(NamedTuple):
         """The device of this number. Raises: DeviceError: there is none, or it cannot compute exactly."""
         if number >= len(self.devices):
             raise DeviceError(
-                f"-gpu {number} -backend clnn: this machine has {len(self.devices)} OpenCL devices, counted "
-                "from 0 (nstyle doctor lists them)"
+                f"-gpu {number} -backend clnn: there is no such OpenCL device; this machine has "
+                f"{len(self.devices)}, counted from 0 (nstyle doctor lists them)"
             )
         device = self.devices[number]
         missing = missing_features(device)

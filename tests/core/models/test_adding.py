@@ -230,3 +230,8 @@ def test_the_full_size_copy_in_every_format(tmp_path: Path, monkeypatch: pytest.
 def test_the_registry_of_the_tests_is_a_registry(tmp_path: Path) -> None:
     make_registry(tmp_path)
     assert list(registry.load_registry(tmp_path / "registry.yaml")) == list(load_registry())
+
+
+def test_a_folder_is_called_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="is a folder; name a file in it"):
+        add(tmp_path, ignore)
