@@ -53,7 +53,7 @@ CLIP = "getComputedStyle(document.querySelector('#run-4 .wipe .under + img')).cl
 
 def test_before_and_after(browser, address):
     with opened(browser, address) as page:
-        slider = page.get_by_label("Reference on the left, result on the right")
+        slider = page.get_by_label("Position of the border between reference")
         assert page.locator("#run-4 .wipe img").count() == 2
         assert page.evaluate("document.querySelector('#run-4 .under').src") == page.locator(
             "#run-4-result"

@@ -93,5 +93,5 @@ def test_a_picture_that_is_another(here):
     (here / "out.png.json").write_text(json.dumps(record))
     shown = nstyle("reproduce", "out.png")
     assert shown.exit_code == 1
-    assert "made by ONNX Runtime 1.0, CUDA; here it is ONNX Runtime " in shown.output
+    assert "made with ONNX Runtime 1.0, CUDA; this machine uses ONNX Runtime " in shown.output
     assert shown.output.endswith("not identical\n")
