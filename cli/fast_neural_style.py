@@ -23,7 +23,7 @@ GRAMMAR = Grammar(
     TransformSettings,
     CONFIG_FLAGS,
 )
-BUNDLED = MODELS_DIR / "swirls.onnx"
+BUNDLED = MODELS_DIR / "evening.onnx"
 notice = partial(terminal.notice, program=GRAMMAR.program)
 
 

@@ -49,7 +49,7 @@ NEURAL_STYLE_REMARKS = """
 FAST_NEURAL_STYLE_REMARKS = """
 ### What differs from the original
 
-- Without `-model`, and if `models/instance_norm/candy.t7` does not exist, the bundled `swirls.onnx` is used,
+- Without `-model`, and if `models/instance_norm/candy.t7` does not exist, the bundled `evening.onnx` is used,
   with a notice. The original stops.
 - A model that cannot be loaded is an error with exit status 1; the original prints three lines and exits
   with 0.

@@ -115,7 +115,7 @@ def test_the_bundled_onnx_file_and_our_checkpoints(here):
         words = ("-input_image", PHOTO, "-image_size", "64", "-output_image", f"{name}.png", "-png_text", "0")
         assert exact("-model", name, *words) == 0
     assert (here / "net.safetensors.png").read_bytes() == (here / "net.onnx.png").read_bytes()
-    bundled = ROOT / "vgg_models" / "swirls.onnx"
+    bundled = ROOT / "vgg_models" / "evening.onnx"
     assert exact("-model", bundled, "-input_image", PHOTO, "-image_size", "64", "-output_image", "b.png") == 0
 
 

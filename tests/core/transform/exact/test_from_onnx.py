@@ -40,7 +40,7 @@ def test_the_same_bits(tmp_path, architecture):
 
 
 def test_the_bundled_network():
-    assert network_of_onnx(ROOT / "vgg_models" / "swirls.onnx").normalisation == "instance"
+    assert network_of_onnx(ROOT / "vgg_models" / "evening.onnx").normalisation == "instance"
 
 
 def test_folded_normalisation_names_the_source(tmp_path):
