@@ -13,10 +13,9 @@ typedef struct {
 } target;
 
 /* One panel's columns over a block of positions, with zeros on both sides. */
-enum { SLACK = MASKED_COLUMNS, COLUMN_FLOATS = ROWS_AT_ONCE + 2 * SLACK };
 typedef struct {
     long row, rows;
-    ALIGNED float floats[PANEL][COLUMN_FLOATS];
+    panel_sums columns;
 } block_columns;
 
 /* Add one column to the picture, run by run. */
@@ -71,7 +70,7 @@ static void add_panel(const target *to, const block_columns *block, tap at, long
     run runs[ROWS_AT_ONCE];
     int count = to->linear ? 0 : cut_into_runs(w->out_width, block->row, block->rows, runs), together = 1;
     for (long c = 0; c < columns; c += together) {
-        const float *column = block->floats[c] + SLACK;
+        const float *column = block->columns.floats[c] + SLACK;
         long same_row = w->kernel_width - at.kx < columns - c ? w->kernel_width - at.kx : columns - c;
         together = to->linear && same_row >= 3 ? 3 : 1;
         if (!to->linear)
@@ -90,7 +89,7 @@ static void mask_tile(const target *to, block_columns *block, long t, tap at, lo
 {
     long left = block->rows - t * TILE_ROWS;
     for (long c = 0; c < columns; c++, next_tap(to->window, &at)) {
-        float *column = block->floats[c] + SLACK + t * TILE_ROWS;
+        float *column = block->columns.floats[c] + SLACK + t * TILE_ROWS;
         if (to->linear)
             for (int v = 0; v < TILE_VECTORS; v++)
                 STORE(column + v * LANES, AND(LOAD(column + v * LANES), LOAD(masks->floats[at.kx] + v * LANES)));
@@ -108,7 +107,6 @@ static void add_block(const target *to, const packed_rows *rows, const float *pa
     ALIGNED lane_masks masks[TILES];
     int has_edge[TILES];
     block_columns block;
-    split_sums split;
     memset(&block, 0, sizeof block);
     block.row = rows->row;
     block.rows = count;
@@ -119,15 +117,11 @@ static void add_block(const target *to, const packed_rows *rows, const float *pa
         long columns = n - column < PANEL ? n - column : PANEL;
         long wanted = column_end - column < columns ? column_end - column : columns;
         tap at = tap_of(w, column);
-        if (columns == PANEL)
-            sum_split_groups(rows, b, &split);
-        for (long t = 0; t * TILE_ROWS < count; t++) {
-            if (column + PANEL < column_end)
-                fetch_ahead(b + rows->depth * PANEL, rows->depth * PANEL, t, (count + TILE_ROWS - 1) / TILE_ROWS);
-            compute_tile(rows, t, b, columns, &split, block.floats[0] + SLACK + t * TILE_ROWS, COLUMN_FLOATS);
+        upcoming soon = {column + PANEL < column_end ? b + rows->depth * PANEL : 0, 0, 0};
+        sum_panel(rows, b, columns, &soon, &block.columns);
+        for (long t = 0; t * TILE_ROWS < count; t++)
             if ((to->linear && has_edge[t]) || count - t * TILE_ROWS < TILE_ROWS)
                 mask_tile(to, &block, t, at, wanted, &masks[t]);
-        }
         add_panel(to, &block, at, wanted);
     }
 }

@@ -16,6 +16,7 @@ enum { ROWS_AT_ONCE = 320 };    /* with 320 of k they fill 400 KiB of a core's c
 #include "tiles.h"
 #include "windows_packing.h"
 #include "packing.h"
+#include "panels.h"
 #include "products.h"
 #include "backward.h"
 #include "vector_sums.h"

@@ -1,21 +1,20 @@
 /* C = start + A B: the first factor from anywhere, the second packed in panels, the result column by column. */
 
-static void finish(const result *c, long column, long row, const float *tile, int is_first, int is_last, int rows)
+/* Add a column's sums to their start, or to what is there. */
+static void finish(const result *c, long column, long row, const float *sums, long rows, int is_first, int is_last)
 {
     float *at = c->data + column * c->leading + row;
     int rectifies = is_last && c->rectifies, reads = !is_first || (!c->bias && c->keeps);
     float start = c->bias ? c->bias[column] : 0;
-    float spare[TILE_ROWS];
-    float *ends = rows == TILE_ROWS ? at : spare;
-    if (ends == spare && reads)
-        memcpy(spare, at, (size_t)rows * sizeof(float));
-    UNROLL
-    for (int v = 0; v < TILE_VECTORS; v++) {
-        vec sum = ADD(reads ? LOAD(ends + v * LANES) : SPREAD(start), LOAD(tile + v * LANES));
-        STORE(ends + v * LANES, rectifies ? WHERE_ABOVE_ZERO(sum, sum) : sum);
+    long i = 0;
+    for (; i + LANES <= rows; i += LANES) {
+        vec sum = ADD(reads ? LOAD(at + i) : SPREAD(start), LOAD(sums + i));
+        STORE(at + i, rectifies ? WHERE_ABOVE_ZERO(sum, sum) : sum);
     }
-    if (ends == spare)
-        memcpy(at, spare, (size_t)rows * sizeof(float));
+    for (; i < rows; i++) {
+        float sum = (reads ? at[i] : start) + sums[i];
+        at[i] = rectifies && sum <= 0 ? 0 : sum;
+    }
 }
 
 /* One block of k of the packed columns: the first panel wanted, and how far apart panels are. */
@@ -28,25 +27,15 @@ typedef struct {
 static void multiply_block(const packed_rows *rows, packed_columns columns, const result *c, long panel,
                            long panel_end, long n, int is_first, int is_last)
 {
-    long tiles = (rows->row_end - rows->row + TILE_ROWS - 1) / TILE_ROWS;
-    ALIGNED float tile[PANEL * TILE_ROWS];
-    split_sums split;
+    panel_sums sums;
     for (long p = panel; p < panel_end; p++) {
         const float *b = columns.first + (p - panel) * columns.distance;
         long count = n - p * PANEL < PANEL ? n - p * PANEL : PANEL;
-        if (count == PANEL)
-            sum_split_groups(rows, b, &split);
-        for (long row = rows->row, t = 0; row < rows->row_end; row += TILE_ROWS, t++) {
-            int height = rows->row_end - row < TILE_ROWS ? (int)(rows->row_end - row) : TILE_ROWS;
-            for (long j = 0; j < count; j++)
-                for (int v = 0; v < TILE_VECTORS; v++)
-                    __builtin_prefetch(c->data + (p * PANEL + j) * c->leading + row + v * LANES, 1);
-            if (p + 1 < panel_end)
-                fetch_ahead(b + columns.distance, rows->depth * PANEL, t, tiles);
-            compute_tile(rows, t, b, count, &split, tile, TILE_ROWS);
-            for (long j = 0; j < count; j++)
-                finish(c, p * PANEL + j, row, tile + j * TILE_ROWS, is_first, is_last, height);
-        }
+        upcoming soon = {p + 1 < panel_end ? b + columns.distance : 0, c->data + p * PANEL * c->leading + rows->row,
+                         c->leading};
+        sum_panel(rows, b, count, &soon, &sums);
+        for (long j = 0; j < count; j++)
+            finish(c, p * PANEL + j, rows->row, sums.floats[j] + SLACK, rows->row_end - rows->row, is_first, is_last);
     }
 }
 
