@@ -31,7 +31,7 @@ def test_a_negative_number_and_other_backends_stay_where_they_were(device):
 
 
 def test_a_number_without_a_device(device):
-    with pytest.raises(DeviceError, match=r"-gpu 99 -backend clnn: there is no such OpenCL device; this machine has \d+"):
+    with pytest.raises(DeviceError, match="-gpu 99 -backend clnn: there is no such OpenCL device"):
         choose(CLNN.replace(gpu="99"))
 
 
