@@ -15,9 +15,10 @@ from core.errors import DeviceError
 from core.settings.neural_style import Settings, format_number
 
 NATIVE_IS_FASTER = (
-    "exact arithmetic (torch7) on the CPU: the original's picture, byte for byte. -arithmetic native is "
-    "about twice as fast, but its picture differs: PSNR 20 to 30 dB after about 50 iterations of L-BFGS. The "
-    "original differs from itself as much with another number of threads (docs/exactness.md)"
+    "exact arithmetic (torch7) on the CPU: with the original's weights, its picture byte for byte. "
+    "-arithmetic native is a little faster, but its picture differs: PSNR 20 to 30 dB after about 50 "
+    "iterations of L-BFGS. The original differs from itself as much with another number of threads "
+    "(docs/exactness.md)"
 )
 
 OPENCL_IS_EXACT = "exact arithmetic on OpenCL: the original's picture, byte for byte, as with -gpu -1"
