@@ -17,7 +17,7 @@ import numpy as np
 
 from core.arithmetic.operations import Window
 
-INTERFACE = 1  # of source/processor.c: a library of another number is not used
+INTERFACE = 2  # of source/processor.c: a library of another number is not used
 VECTORS = ("portable", "avx2", "avx512")  # as widest_vectors() counts them
 SIZES = ("tile_rows", "rows_at_once", "scratch_rows")
 MATRIX, TRANSPOSED, WINDOWS = range(3)
@@ -60,7 +60,6 @@ class Result(ctypes.Structure):
         ("leading", c_long),
         ("bias", Pointer),
         ("keeps", c_long),
-        ("rectifies", c_long),
     ]
 
 

@@ -93,13 +93,11 @@ def multiply(
     *,
     bias: Float32 | None = None,
     keeps: bool = False,
-    rectifies: bool = False,
 ) -> None:
     """``out = start + rows packed`` for out of (columns, rows), column-major as the factors.
 
     part: the rows (from a multiple of 8 on) and the panels of 12 columns to compute; None for all.
     bias: the start of every column; without it the start is what ``out`` holds if ``keeps``, or zero.
-    rectifies: negative sums become zero at the end.
     """
     (row, row_end), (panel, panel_end) = part or ((0, rows.count), (0, len(packed.panels)))
     if rows.depth != packed.depth:
@@ -111,7 +109,7 @@ def multiply(
         raise ValueError(f"rows {row} to {row_end}, panels {panel} to {panel_end} are not in the product")
     if row % GROUP:
         raise ValueError(f"a part begins at a multiple of {GROUP} rows, not at {row}")
-    result = Result(address(out), rows.count, address(bias) if bias is not None else None, keeps, rectifies)
+    result = Result(address(out), rows.count, address(bias) if bias is not None else None, keeps)
     functions.product(
         ctypes.byref(rows.factor),
         address(packed.panels),

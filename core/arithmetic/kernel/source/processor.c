@@ -1,7 +1,7 @@
 /* What the library is and what this processor can do. Called through ctypes, so Python's headers are not needed. */
 
 /* Counted up with every change of a function's or structure's shape; library.py holds the same number. */
-const long products_interface = 1;
+const long products_interface = 2;
 
 /* 2: AVX-512, 1: AVX2, 0: neither (NEON or plain C). */
 int widest_vectors(void)

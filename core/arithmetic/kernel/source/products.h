@@ -1,20 +1,16 @@
 /* C = start + A B: the first factor from anywhere, the second packed in panels, the result column by column. */
 
 /* Add a column's sums to their start, or to what is there. */
-static void finish(const result *c, long column, long row, const float *sums, long rows, int is_first, int is_last)
+static void finish(const result *c, long column, long row, const float *sums, long rows, int is_first)
 {
     float *at = c->data + column * c->leading + row;
-    int rectifies = is_last && c->rectifies, reads = !is_first || (!c->bias && c->keeps);
+    int reads = !is_first || (!c->bias && c->keeps);
     float start = c->bias ? c->bias[column] : 0;
     long i = 0;
-    for (; i + LANES <= rows; i += LANES) {
-        vec sum = ADD(reads ? LOAD(at + i) : SPREAD(start), LOAD(sums + i));
-        STORE(at + i, rectifies ? WHERE_ABOVE_ZERO(sum, sum) : sum);
-    }
-    for (; i < rows; i++) {
-        float sum = (reads ? at[i] : start) + sums[i];
-        at[i] = rectifies && sum <= 0 ? 0 : sum;
-    }
+    for (; i + LANES <= rows; i += LANES)
+        STORE(at + i, ADD(reads ? LOAD(at + i) : SPREAD(start), LOAD(sums + i)));
+    for (; i < rows; i++)
+        at[i] = (reads ? at[i] : start) + sums[i];
 }
 
 /* One block of k of the packed columns: the first panel wanted, and how far apart panels are. */
@@ -25,7 +21,7 @@ typedef struct {
 
 /* Panels `panel` to `panel_end` of n columns. */
 static void multiply_block(const packed_rows *rows, packed_columns columns, const result *c, long panel,
-                           long panel_end, long n, int is_first, int is_last)
+                           long panel_end, long n, int is_first)
 {
     panel_sums sums;
     for (long p = panel; p < panel_end; p++) {
@@ -35,7 +31,7 @@ static void multiply_block(const packed_rows *rows, packed_columns columns, cons
                          c->leading};
         sum_panel(rows, b, count, &soon, &sums);
         for (long j = 0; j < count; j++)
-            finish(c, p * PANEL + j, rows->row, sums.floats[j] + SLACK, rows->row_end - rows->row, is_first, is_last);
+            finish(c, p * PANEL + j, rows->row, sums.floats[j] + SLACK, rows->row_end - rows->row, is_first);
     }
 }
 
@@ -58,7 +54,7 @@ void NAME(product)(const factor *a, const float *panels, const result *c, const 
             block = next_block(k_all - k);
             pack_rows(a, m, row, row + share < part->row_end ? row + share : part->row_end, k, k + block, scratch,
                       &rows);
-            multiply_block(&rows, columns, c, part->panel, part->panel_end, n, k == 0, k + block == k_all);
+            multiply_block(&rows, columns, c, part->panel, part->panel_end, n, k == 0);
         }
 }
 
@@ -67,7 +63,7 @@ void NAME(product)(const factor *a, const float *panels, const result *c, const 
 void NAME(gram)(const float *x, long channels, long positions, float *out, long panel, long panel_end, float *scratch)
 {
     factor source = {TRANSPOSED, x, positions, {0}};
-    result c = {out, channels, 0, 0, 0};
+    result c = {out, channels, 0, 0};
     float *panels = scratch + PACKED_FLOATS(BLOCK);
     long share = even_share(channels);
     for (long k = 0, block; k < positions; k += block) {
@@ -81,7 +77,7 @@ void NAME(gram)(const float *x, long channels, long positions, float *out, long 
             packed_columns columns = {panels, block * PANEL};
             pack_rows(&source, channels, row, row + share < channels ? row + share : channels, k, k + block, scratch,
                       &rows);
-            multiply_block(&rows, columns, &c, panel, panel_end, channels, k == 0, k + block == positions);
+            multiply_block(&rows, columns, &c, panel, panel_end, channels, k == 0);
         }
     }
 }

@@ -25,7 +25,6 @@ typedef struct {
     long leading;
     const float *bias;      /* one start for every column, or none */
     long keeps;             /* whether the start is what is there (where there is no bias) */
-    long rectifies;         /* whether the end is max(x, 0) */
 } result;
 
 /* What one call computes of it: rows from `row` (a multiple of 8) to `row_end`, panels of 12 columns. */

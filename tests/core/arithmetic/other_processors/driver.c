@@ -50,7 +50,7 @@ static void convolution(const windows *w, long n_out)
     float *forward = room((n_out + 11) / 12 * 12 * k), *backward = room((k + 11) / 12 * 12 * n_out);
     float *scratch = room(scratch_rows_portable * (n_out > 320 ? n_out : 320));
     factor rows = {WINDOWS, x, 0, *w};
-    result sums = {out, m, bias, 0, 0};
+    result sums = {out, m, bias, 0};
     region all = {0, m, 0, (n_out + 11) / 12};
     pack_columns(0, n_out, k, weight, k, forward);
     pack_columns(1, k, n_out, weight, k, backward);
